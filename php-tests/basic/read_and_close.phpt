@@ -1,0 +1,34 @@
+--TEST--
+read_and_close reads the session, closes it and writes nothing
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+store();
+put('shop', ['n' => 1]);
+age(session_file(), 100);
+$before = file_get_contents(session_file());
+
+var_dump(session_start(['read_and_close' => true]), session_status() === PHP_SESSION_NONE);
+var_dump($_SESSION);
+$_SESSION['n'] = 2;
+var_dump(session_write_close());
+
+// Not even touched: a session that is only looked at expires as planned.
+var_dump(time() - filemtime(session_file()) >= 100, file_get_contents(session_file()) === $before);
+session_id('shop');
+session_start();
+var_dump($_SESSION);
+--EXPECT--
+bool(true)
+bool(true)
+array(1) {
+  ["n"]=>
+  int(1)
+}
+bool(false)
+bool(true)
+bool(true)
+array(1) {
+  ["n"]=>
+  int(1)
+}
