@@ -1,0 +1,124 @@
+// What the pages do beyond forms: the parallel requests and their timeline, and the live counters.
+'use strict';
+
+const csrf = document.querySelector('meta[name=csrf]').content;
+const svg = (name, attributes, text = '') => {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.textContent = text;
+  return element;
+};
+const duration = us => us < 1000 ? `${Math.round(us)} µs`
+  : us < 1e6 ? `${(us / 1000).toFixed(us < 1e4 ? 2 : 1)} ms` : `${(us / 1e6).toFixed(2)} s`;
+
+// --- Parallel requests -------------------------------------------------------------------------
+
+const REQUESTS = 50;
+const form = document.querySelector('#fire');
+const timeline = document.querySelector('#timeline');
+// The drawing is 1000 wide with this room on the left for "no. 1", and 30 at the bottom for the axis.
+const LEFT = 8, WIDTH = 984, BOTTOM = 30;
+
+if (form) {
+  timeline.append(svg('text', {x: 500, y: 225, class: 'idle'}, 'Press the button.'));
+  form.addEventListener('submit', event => { event.preventDefault(); fire(); });
+}
+
+async function fire() {
+  const button = form.querySelector('button');
+  const body = new URLSearchParams(new FormData(form));
+  const done = [];
+  let failed = 0, waiting = false;
+  button.disabled = true;
+  show('counted', `0 of ${REQUESTS}`, '');
+  await Promise.all(Array.from({length: REQUESTS}, async () => {
+    try {
+      const response = await fetch('/api/increment', {method: 'POST', headers: {'X-CSRF-Token': csrf}, body});
+      if (!response.ok) throw new Error(response.status);
+      done.push(await response.json());
+    } catch {
+      failed++;
+    }
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; draw(done, failed); });
+  }));
+  button.disabled = false;
+}
+
+// Draws all answers so far. The clock is the machine's, the same for all workers; 0 is the first arrival.
+function draw(done, failed) {
+  done.sort((a, b) => a.at_us.opened - b.at_us.opened);
+  const first = Math.min(...done.map(r => r.at_us.asked));
+  const span = Math.max(...done.map(r => r.at_us.closed)) - first;
+  const x = us => LEFT + WIDTH * (us - first) / span;
+  const height = timeline.viewBox.baseVal.height - BOTTOM, row = height / REQUESTS;
+  const name = r => `${r.worker.host} ${r.worker.pid}`;
+  const served = new Map();
+  for (const r of done) served.set(name(r), (served.get(name(r)) ?? 0) + 1);
+  const workers = [...served.keys()].sort();
+
+  timeline.replaceChildren(...axis(span, x, first, height));
+  done.forEach((r, index) => {
+    const {asked, opened, closed} = r.at_us;
+    const group = svg('g', {class: `w${workers.indexOf(name(r)) % 8}`});
+    const bar = (kind, from, to) => svg('rect', {
+      class: `bar ${kind}`, x: x(from), width: Math.max(x(to) - x(from), 1.5), y: index * row + 1, height: row - 2, rx: 2,
+    });
+    group.append(bar('wait', asked, opened), bar('held', opened, closed),
+      svg('title', {}, `count ${r.count}, worker ${name(r)}: waited ${duration(opened - asked)}, held ${duration(closed - opened)}`));
+    timeline.append(group);
+  });
+
+  // Every increment must be there once: distinct counts without a gap.
+  const counts = done.map(r => r.count);
+  const right = new Set(counts).size === done.length && Math.max(...counts) - Math.min(...counts) + 1 === done.length;
+  const complete = done.length === REQUESTS;
+  show('counted', `${done.length} of ${REQUESTS}`, failed || (complete && !right) ? 'bad' : complete ? 'good' : '');
+  const waits = done.map(r => r.cost.lock_wait_us ?? r.at_us.opened - r.at_us.asked).sort((a, b) => a - b);
+  show('workers', served.size);
+  show('wait-median', duration(waits[waits.length >> 1]));
+  show('wait-longest', duration(waits.at(-1)));
+  show('elapsed', duration(span));
+  document.querySelector('#legend').replaceChildren(...workers.map((worker, index) => {
+    const key = document.createElement('span'), swatch = document.createElement('i');
+    key.className = 'key';
+    swatch.className = `swatch w${index % 8}`;
+    key.append(swatch, ` worker ${worker.split(' ').at(-1)}: ${served.get(worker)}`);
+    return key;
+  }));
+}
+
+// Grid lines at a round step that gives four to ten of them.
+function axis(span, x, first, height) {
+  const power = 10 ** Math.floor(Math.log10(span));
+  const step = [0.1, 0.2, 0.5, 1].map(f => f * power).find(s => span / s <= 10);
+  const lines = [];
+  for (let us = 0; us <= span; us += step) {
+    const at = x(first + us);
+    lines.push(svg('line', {class: 'grid', x1: at, x2: at, y1: 0, y2: height}),
+      svg('text', {x: at, y: height + 20, 'text-anchor': us === 0 ? 'start' : at > 960 ? 'end' : 'middle'}, us === 0 ? '0' : duration(us)));
+  }
+  return lines;
+}
+
+function show(id, text, className) {
+  const element = document.getElementById(id);
+  element.textContent = text;
+  if (className !== undefined) element.className = className;
+}
+
+// --- Counters ----------------------------------------------------------------------------------
+
+// Once a second while somebody looks. The request reads the session without a lock.
+if (document.querySelector('#counters')) {
+  setInterval(async () => {
+    if (document.hidden) return;
+    const response = await fetch('/api/state');
+    if (!response.ok) return;
+    for (const [name, value] of Object.entries((await response.json()).counters)) {
+      const element = document.querySelector(`[data-counter="${CSS.escape(name)}"]`);
+      if (element) element.textContent = value.toLocaleString('en');
+    }
+  }, 1000);
+}
