@@ -1,8 +1,5 @@
 --TEST--
 session_create_id makes a different valid id each time
---INI--
-session.sid_length=48
-session.sid_bits_per_character=6
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
@@ -13,7 +10,7 @@ for ($i = 0; $i < 100; $i++) {
     $ids[] = session_create_id();
 }
 session_write_close();
-var_dump(count(array_unique($ids)), preg_grep('/^[A-Za-z0-9,-]{48}$/D', $ids, PREG_GREP_INVERT));
+var_dump(count(array_unique($ids)), preg_grep('/^[A-Za-z0-9,-]{22,}$/D', $ids, PREG_GREP_INVERT));
 --EXPECT--
 int(101)
 array(0) {
