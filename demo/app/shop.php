@@ -17,9 +17,9 @@ const PRODUCTS = [
         '<path d="M12 6h24M12 42h24M15 6v7c0 6 9 8 9 11s-9 5-9 11v7M33 6v7c0 6-9 8-9 11s9 5 9 11v7"/>'
         . '<path class="fill" d="M18 42c0-6 6-6 6-9 0 3 6 3 6 9z"/>'],
     'jar' => ['Cookie jar', 'The lid keeps scripts out: HttpOnly, of course.', 2250,
-        '<path class="fill" d="M12 18h24l-2 22a3 3 0 0 1-3 3H17a3 3 0 0 1-3-3z"/>'
-        . '<path d="M10 18h28v-5H10zM20 13V9h8v4"/><circle cx="20" cy="28" r="1"/><circle cx="28" cy="26" r="1"/>'
-        . '<circle cx="25" cy="35" r="1"/>'],
+        '<path class="fill" d="M14 17c-3 3-4 6-4 10v10a5 5 0 0 0 5 5h18a5 5 0 0 0 5-5V27c0-4-1-7-4-10z"/>'
+        . '<rect x="12" y="9" width="24" height="8" rx="2"/><circle cx="24" cy="30" r="7"/>'
+        . '<path d="M21.5 28h.01M26 27.5h.01M24 32.5h.01"/>'],
     'bell' => ['Door bell', 'Rings for the next in line the moment you leave.', 890,
         '<path class="fill" d="M24 8a11 11 0 0 0-11 11v9l-4 7h30l-4-7v-9A11 11 0 0 0 24 8z"/>'
         . '<path d="M24 8V5M20 39a4 4 0 0 0 8 0"/>'],

@@ -23,13 +23,9 @@ function duration(?int $us): string
     };
 }
 
-function size(?int $bytes): string
+function size(int $bytes): string
 {
-    return match (true) {
-        $bytes === null => '–',
-        $bytes < 10_000 => number_format($bytes) . ' B',
-        default => sprintf('%.1f KB', $bytes / 1000),
-    };
+    return $bytes < 10_000 ? number_format($bytes) . ' B' : sprintf('%.1f KB', $bytes / 1000);
 }
 
 /** Which worker answers: pids are told apart by host when several machines or containers serve. */

@@ -16,11 +16,11 @@ const duration = us => us < 1000 ? `${Math.round(us)} µs`
 const REQUESTS = 50;
 const form = document.querySelector('#fire');
 const timeline = document.querySelector('#timeline');
-// The drawing is 1000 wide with this room on the left for "no. 1", and 30 at the bottom for the axis.
-const LEFT = 8, WIDTH = 984, BOTTOM = 30;
+// Pixels left free beside the lines, and below them for the axis.
+const MARGIN = 8, BOTTOM = 30;
 
 if (form) {
-  timeline.append(svg('text', {x: 500, y: 225, class: 'idle'}, 'Press the button.'));
+  timeline.append(svg('text', {x: '50%', y: '50%', class: 'idle'}, 'Press the button.'));
   form.addEventListener('submit', event => { event.preventDefault(); fire(); });
 }
 
@@ -51,14 +51,14 @@ function draw(done, failed) {
   done.sort((a, b) => a.at_us.opened - b.at_us.opened);
   const first = Math.min(...done.map(r => r.at_us.asked));
   const span = Math.max(...done.map(r => r.at_us.closed)) - first;
-  const x = us => LEFT + WIDTH * (us - first) / span;
-  const height = timeline.viewBox.baseVal.height - BOTTOM, row = height / REQUESTS;
+  const width = timeline.clientWidth, height = timeline.clientHeight - BOTTOM, row = height / REQUESTS;
+  const x = us => MARGIN + (width - 2 * MARGIN) * (us - first) / span;
   const name = r => `${r.worker.host} ${r.worker.pid}`;
   const served = new Map();
   for (const r of done) served.set(name(r), (served.get(name(r)) ?? 0) + 1);
   const workers = [...served.keys()].sort();
 
-  timeline.replaceChildren(...axis(span, x, first, height));
+  timeline.replaceChildren(...axis(span, us => x(first + us), width, height));
   done.forEach((r, index) => {
     const {asked, opened, closed} = r.at_us;
     const group = svg('g', {class: `w${workers.indexOf(name(r)) % 8}`});
@@ -89,15 +89,15 @@ function draw(done, failed) {
   }));
 }
 
-// Grid lines at a round step that gives four to ten of them.
-function axis(span, x, first, height) {
-  const power = 10 ** Math.floor(Math.log10(span));
-  const step = [0.1, 0.2, 0.5, 1].map(f => f * power).find(s => span / s <= 10);
+// Grid lines at a round step, so that their labels have 80 pixels each at least.
+function axis(span, x, width, height) {
+  const power = 10 ** Math.max(Math.floor(Math.log10(span)), 1);
+  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10].map(f => f * power).find(s => span / s <= width / 80);
   const lines = [];
-  for (let us = 0; us <= span; us += step) {
-    const at = x(first + us);
+  for (let us = 0; us <= span; us = Math.round(us + step)) {
+    const at = x(us);
     lines.push(svg('line', {class: 'grid', x1: at, x2: at, y1: 0, y2: height}),
-      svg('text', {x: at, y: height + 20, 'text-anchor': us === 0 ? 'start' : at > 960 ? 'end' : 'middle'}, us === 0 ? '0' : duration(us)));
+      svg('text', {x: at, y: height + 20, 'text-anchor': us === 0 ? 'start' : at > width - 40 ? 'end' : 'middle'}, us === 0 ? '0' : `${us / 1000} ms`));
   }
   return lines;
 }

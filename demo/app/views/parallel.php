@@ -19,12 +19,12 @@
   <div class="tiles" aria-live="polite">
     <div class="tile"><b id="counted">–</b><span>counted</span></div>
     <div class="tile"><b id="workers">–</b><span>workers</span></div>
-    <div class="tile"><b id="wait-median">–</b><span>median wait for the session</span></div>
+    <div class="tile"><b id="wait-median">–</b><span>median wait</span></div>
     <div class="tile"><b id="wait-longest">–</b><span>longest wait</span></div>
     <div class="tile"><b id="elapsed">–</b><span>for all of them</span></div>
   </div>
   <figure class="card">
-    <svg id="timeline" viewBox="0 0 1000 470" role="img" aria-label="When each request waited for and held the session"></svg>
+    <svg id="timeline" role="img" aria-label="When each request waited for and held the session"></svg>
     <figcaption>
       <span class="key"><i class="swatch wait"></i> waiting for the session</span>
       <span class="key"><i class="swatch held"></i> holding it</span>

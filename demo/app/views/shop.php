@@ -10,7 +10,7 @@
         <?= csrf_field() ?>
 
         <span class="price"><?= e(money($cents)) ?></span>
-        <button name="product" value="<?= e($id) ?>">Add to cart</button>
+        <button name="product" value="<?= e($id) ?>" aria-label="Add <?= e($name) ?> to the cart">Add</button>
       </form>
     </li>
 <?php endforeach ?>
