@@ -1,0 +1,19 @@
+//! The session engine of sessclust. It knows sessions, locks, records and stores, and no PHP, so that
+//! it can be tested, fuzzed and used from other programs.
+//!
+//! ```text
+//! session::Session    what one request does with its session: validate, read, write, touch, destroy
+//!   v
+//! local::Store        the embedded store: one file a session, two slots a file, flock as the lock
+//! ```
+//!
+//! [`config`], [`error`], [`limits`] and [`stats`] may be used by all layers and use none of them.
+
+pub mod config;
+pub mod error;
+pub mod limits;
+pub mod local;
+pub mod session;
+pub mod stats;
+
+pub use error::{Error, ErrorKind, Result};

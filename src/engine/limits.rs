@@ -1,0 +1,31 @@
+//! Every bound of the engine, with unit and source.
+
+use std::time::Duration;
+
+/// Longest session id, in bytes. Source: `PS_MAX_SID_LENGTH` in PHP's `ext/session`.
+pub const ID_BYTES_MAX: usize = 256;
+
+/// Longest path of a store's directory, in bytes: Linux's `PATH_MAX` (4096 with the final NUL) less
+/// what the store adds, `/u4294967295/ab/` and 62 digits.
+pub const DIRECTORY_BYTES_MAX: usize = 4095 - 80;
+
+/// Largest session that can be configured, in bytes. A length read from a file is compared with it
+/// before anything is allocated.
+pub const DATA_BYTES_MAX: u64 = 1 << 30;
+
+/// A read buffer larger than this, in bytes, is given back when the request ends, so that one large
+/// session does not raise the memory of a worker for good.
+pub const BUFFER_BYTES_KEPT: usize = 256 * 1024;
+
+/// Longest time between two tries for a lock when no wake-up arrives.
+pub const LOCK_POLL_MAX: Duration = Duration::from_millis(20);
+
+/// Files that one automatic sweep looks at, at most. A look is one `stat` (about 1 us), so a request
+/// that happens to sweep is held up by about a millisecond.
+pub const SWEEP_FILES_MAX: usize = 500;
+
+/// Shortest time between two looks of one process at whether a sweep is due.
+pub const SWEEP_CHECK: Duration = Duration::from_secs(1);
+
+/// Longest piece of foreign text (a command line, a setting) that is shown in a message, in bytes.
+pub const SHOWN_BYTES_MAX: usize = 80;

@@ -1,0 +1,213 @@
+//! Removing sessions that have ended.
+//!
+//! A *sweep* goes through the files in the order of their digests. The automatic one looks at a
+//! bounded number of files at a time and keeps its place in the file `gc` of the store, so that all
+//! processes of the store share one round; its pace is such that a round takes a quarter of the lifetime.
+//! Debian sets `session.gc_probability = 0` and cleans the `files` handler's directory by cron, so
+//! without it nothing would ever be removed. A full sweep (`session_gc()`) looks at every file.
+//!
+//! A session is removed when it has been idle for longer than its own lifetime, so an application
+//! with a short one does not end another's sessions. A file without a whole record goes by the caller's
+//! lifetime. One that is locked is in use and stays.
+
+use super::{Found, Open, Store, idle_s, lock, read_at, write_at};
+use crate::error::{Error, Result};
+use crate::limits::{SWEEP_CHECK, SWEEP_FILES_MAX};
+use crate::session::id::Digest;
+use rustix::fs::{AtFlags, CWD, OFlags};
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+/// Number of directories, by the first two digits of the digest.
+const SHARDS: usize = 256;
+
+/// A round of the automatic sweep takes this part of the lifetime.
+const ROUNDS_PER_LIFETIME: u64 = 4;
+
+/// A file's name within the store: all digits of a digest.
+type Name = [u8; Digest::HEX_BYTES];
+
+/// Where the automatic sweep stands: the file `gc`, one line of text of fixed length.
+///
+/// ```text
+/// <64 digits: the last file looked at> <20 digits: start of the round, Unix seconds> <done or more>
+/// ```
+///
+/// Anything else, an empty file included, begins a new round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Progress {
+    last: Name,
+    started_s: u64,
+    done: bool,
+}
+
+impl Progress {
+    const BYTES: usize = Digest::HEX_BYTES + 1 + 20 + 1 + 4 + 1;
+
+    fn new_round(now_s: u64) -> Self {
+        Self { last: [b'0'; Digest::HEX_BYTES], started_s: now_s, done: false }
+    }
+
+    fn encode(&self) -> String {
+        let last = String::from_utf8_lossy(&self.last);
+        let state = if self.done { "done" } else { "more" };
+        format!("{last} {:020} {state}\n", self.started_s)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let [last, started, state] = text.split_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let last: Name = last.as_bytes().try_into().ok()?;
+        Digest::from_hex(&last)?;
+        Some(Self { last, started_s: started.parse().ok()?, done: state == "done" })
+    }
+}
+
+impl Store {
+    /// Looks at every session and removes those that have ended; says how many.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Io`]: a directory cannot be read. A single file that cannot is passed over.
+    pub fn sweep_all(&self, lifetime_s: u64) -> Result<u64> {
+        let start = [b'0'; Digest::HEX_BYTES];
+        self.sweep_from(&start, usize::MAX, lifetime_s).map(|(removed, _)| removed)
+    }
+
+    /// One step of the automatic sweep if one is due; says how many sessions it removed. Costs nothing within
+    /// [`SWEEP_CHECK`] of the last call in this process.
+    ///
+    /// # Errors
+    /// As [`Store::sweep_all`].
+    pub fn sweep_if_due(&self, lifetime_s: u64) -> Result<u64> {
+        let now = Instant::now();
+        let waiting = |checked: Instant| now.duration_since(checked) < SWEEP_CHECK;
+        if self.sweep_checked.replace(Some(now)).is_some_and(waiting) {
+            return Ok(0);
+        }
+        self.sweep_step(lifetime_s)
+    }
+
+    /// As the application asks for it by `session.gc_probability`: a step, due or not.
+    ///
+    /// # Errors
+    /// As [`Store::sweep_all`].
+    pub fn sweep_step(&self, lifetime_s: u64) -> Result<u64> {
+        let path = self.directory().join("gc");
+        let failed = |error: Errno| Error::io(format!("cannot use {}", path.display()), error);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = match rustix::fs::open(&path, flags, super::directory::FILE_MODE) {
+            // The store was removed: nothing is left to sweep.
+            Err(Errno::NOENT) => return Ok(0),
+            result => result.map_err(failed)?,
+        };
+        if !lock::try_lock(file.as_fd()).map_err(failed)? {
+            return Ok(0);
+        }
+        let result = self.sweep_step_locked(&file, lifetime_s, failed);
+        lock::unlock(file.as_fd());
+        result
+    }
+
+    fn sweep_step_locked(
+        &self,
+        file: &OwnedFd,
+        lifetime_s: u64,
+        failed: impl Fn(Errno) -> Error,
+    ) -> Result<u64> {
+        let mut bytes = [0; Progress::BYTES];
+        let length = read_at(file, &mut bytes, 0).map_err(&failed)?;
+        let now_s = super::now_s();
+        let begins = |progress: &Progress| {
+            let age_s = now_s.abs_diff(progress.started_s);
+            progress.done && age_s >= lifetime_s / ROUNDS_PER_LIFETIME
+        };
+        let progress = match Progress::decode(&bytes[..length]) {
+            Some(progress) if begins(&progress) => Progress::new_round(now_s),
+            Some(progress) if progress.done => return Ok(0),
+            Some(progress) => progress,
+            None => Progress::new_round(now_s),
+        };
+        let (removed, next) = self.sweep_from(&progress.last, SWEEP_FILES_MAX, lifetime_s)?;
+        let done = next.is_none();
+        let progress = Progress { last: next.unwrap_or(progress.last), done, ..progress };
+        write_at(file, progress.encode().as_bytes(), 0).map_err(&failed)?;
+        Ok(removed)
+    }
+
+    /// Looks at up to `files_max` files behind `last`: how many were removed, and where to go on.
+    fn sweep_from(
+        &self,
+        last: &Name,
+        files_max: usize,
+        lifetime_s: u64,
+    ) -> Result<(u64, Option<Name>)> {
+        let first = usize::from(Digest::from_hex(last).map_or(0, |digest| digest.as_bytes()[0]));
+        let (mut removed, mut left) = (0, files_max);
+        let mut buffer = Vec::new();
+        for shard in first..SHARDS {
+            let mut names = self.shard_names(shard as u8)?;
+            names.retain(|name| name > last);
+            names.sort_unstable();
+            for name in names.iter().take(left) {
+                removed += u64::from(self.remove_if_past(name, lifetime_s, &mut buffer));
+            }
+            if names.len() >= left {
+                return Ok((removed, Some(names[left - 1])));
+            }
+            left -= names.len();
+        }
+        Ok((removed, None))
+    }
+
+    fn shard_names(&self, shard: u8) -> Result<Vec<Name>> {
+        let path = self.directory().join(format!("{shard:02x}"));
+        let failed = |error| Error::io(format!("cannot list {}", path.display()), error);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?.file_name();
+            let name: Result<Name, _> =
+                [format!("{shard:02x}").as_bytes(), entry.as_encoded_bytes()].concat().try_into();
+            // Whatever else lies there is not ours to remove.
+            names.extend(name.ok().filter(|name| Digest::from_hex(name).is_some()));
+        }
+        Ok(names)
+    }
+
+    /// Removes a session if it has ended and nobody uses it. Errors leave it for the next round.
+    ///
+    /// Known race: between the last look and the removal somebody destroys this ended session and starts
+    /// a new one under the same id. The new one goes, as if destroyed; ids are not used again otherwise.
+    fn remove_if_past(&self, name: &Name, lifetime_s: u64, buffer: &mut Vec<u8>) -> bool {
+        let Some(digest) = Digest::from_hex(name) else { return false };
+        let stat = self.with_path(&digest, |path| {
+            rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
+        });
+        // The cheap look, which settles nearly all: used within the caller's lifetime.
+        if !stat.is_ok_and(|stat| idle_s(&stat) > lifetime_s) {
+            return false;
+        }
+        let Ok(Some(file)) = self.open_file(&digest, Open::Existing) else { return false };
+        if !lock::try_lock(file.as_fd()).unwrap_or(false) {
+            return false;
+        }
+        let is_past = match self.read_file(&file, &digest, buffer) {
+            Ok((Found::Data, page)) => page.live().is_some_and(|live| live.header.lifetime_s == 0),
+            Ok((Found::Absent | Found::Ended | Found::Damaged(_), _)) => true,
+            Err(_) => false,
+        };
+        let still_idle = self.checked_stat(&file, &digest).is_ok_and(|stat| {
+            stat.st_nlink > 0 && idle_s(&stat) > lifetime_s
+        });
+        let removed = is_past && still_idle && self.destroy(&digest).is_ok();
+        lock::unlock(file.as_fd());
+        removed
+    }
+}

@@ -1,0 +1,93 @@
+//! What sessclust counts: for one request, and for all processes that share a [`Segment`].
+
+mod segment;
+
+pub use segment::Segment;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What one request's session has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestStats {
+    /// Microseconds spent waiting for other requests that held the session.
+    pub lock_wait_us: u64,
+    /// Microseconds spent opening and reading, without the wait.
+    pub read_us: u64,
+    /// Microseconds spent writing or touching.
+    pub write_us: u64,
+    /// Bytes of session data read.
+    pub read_bytes: u64,
+    /// Bytes of session data written.
+    pub written_bytes: u64,
+}
+
+/// Declares the counters: the enum, their names and their meaning from one list.
+macro_rules! counters {
+    ($($variant:ident $name:literal $meaning:literal,)*) => {
+        /// A counter. It only ever grows, from the start of the server.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Counter { $(#[doc = $meaning] $variant,)* }
+
+        impl Counter {
+            /// All counters.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// The name that `sessclust_stats()` and phpinfo show.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What is counted, with its unit.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    Opens "opens" "sessions read",
+    Hits "hits" "of these, sessions that had data",
+    Waits "waits" "sessions that another request held first",
+    WaitMicros "wait_us" "microseconds spent waiting for them",
+    LockFailures "lock_failures" "sessions not obtained within sessclust.lock_wait",
+    Commits "commits" "sessions written",
+    Touches "touches" "sessions unchanged, marked as used",
+    Destroys "destroys" "sessions destroyed",
+    ReadBytes "read_bytes" "bytes of session data read",
+    WrittenBytes "written_bytes" "bytes of session data written",
+    Damaged "damaged" "sessions lost because their record failed its checks",
+    Swept "swept" "ended sessions removed",
+    SweepErrors "sweep_errors" "automatic removals that failed",
+    Warnings "warnings" "warnings raised",
+    Panics "panics" "internal errors caught, each worth a bug report",
+}
+
+/// The counters' values.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct Counters([AtomicU64; Counter::ALL.len()]);
+
+impl Counters {
+    /// All at zero.
+    pub const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; Counter::ALL.len()])
+    }
+
+    /// Adds to a counter; it wraps around after 2^64.
+    pub fn add(&self, counter: Counter, amount: u64) {
+        // Relaxed: counters say how much, not in which order.
+        self.0[counter as usize].fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// A counter's value.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
