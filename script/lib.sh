@@ -1,0 +1,125 @@
+# What the scripts of this folder share. Sourced, never run.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
+export CARGO_TARGET_DIR=$target
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "${0##*/}: $*"; exit 1; }
+
+# The comment at the head of the calling script is its help.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+
+# Sets $scratch: an empty directory that is removed when the script ends. It is outside of target/ to
+# keep its path short, because the path of a Unix socket may have 107 bytes at most.
+make_scratch() {
+    scratch=$(mktemp -d -t sessclust.XXXXXX)
+    trap 'rm -rf "$scratch"' EXIT
+}
+
+# The PHP that php-config speaks for.
+default_php() { "${PHP_CONFIG:-php-config}" --php-binary; }
+
+# The file below the release directory that cargo makes of the extension.
+default_extension() { echo "$target/release/libsessclust.so"; }
+
+# php_directory PHP: where the PHP's own extensions are. A PHP that was unpacked into a folder
+# (script/php84) still names the place it was built for, so the folder is put before it.
+php_directory() {
+    local directory
+    directory=$("$1" -n -r 'echo PHP_EXTENSION_DIR;')
+    case $1 in
+        */usr/bin/*) echo "${1%/usr/bin/*}$directory" ;;
+        *) echo "$directory" ;;
+    esac
+}
+
+# run_phpt PHP EXTENSION HANDLER DIRECTORY [run-tests.php's options and tests]
+#
+# Runs the tests below DIRECTORY/tree in an environment of their own: no php.ini, an empty save path,
+# temporary files below DIRECTORY, and, where the kernel lets us, a /var/tmp that no one else sees,
+# because an empty save path means a store there. EXTENSION may be empty to try PHP alone.
+# Leaves one line a test in DIRECTORY/results: its outcome, a tab and its path.
+run_phpt() {
+    local php=$1 extension=$2 handler=$3 directory=$4 extensions runner private=()
+    shift 4
+    extensions=$(php_directory "$php")
+    # Debian's php-dev puts run-tests.php beside the extensions, PHP's `make install` two above.
+    for runner in "$extensions"/build/run-tests.php "${extensions%/*/*}"/build/run-tests.php; do
+        [ -e "$runner" ] && break
+    done
+    [ -e "$runner" ] || die "$php comes without run-tests.php: script/setup build installs it"
+    mkdir -p "$directory"/{tmp,var-tmp}
+    chmod 1777 "$directory"/{tmp,var-tmp}
+    local settings=(-d "extension_dir=$extensions" -d "session.save_handler=$handler"
+                    -d session.save_path=)
+    [ -e "$extensions/posix.so" ] && settings+=(-d extension=posix)
+    [ -n "$extension" ] && settings+=(-d "extension=$extension")
+    # shellcheck disable=SC2016 # the inner shell expands
+    unshare --mount true 2> /dev/null &&
+        private=(unshare --mount sh -c 'mount --bind "$0" /var/tmp; exec "$@"' "$directory/var-tmp")
+    (   # run-tests.php leaves with failure when a test fails; the caller judges by the results.
+        cd "$directory/tree"
+        unset PHP_INI_SCAN_DIR SKIP_SLOW_TESTS SKIP_PERF_SENSITIVE
+        TMPDIR=$directory/tmp TEST_PHP_SRCDIR=$directory/tree NO_COLOR=1 \
+            "${private[@]}" "$php" -n "$runner" -n -q --no-progress --offline --show-diff \
+            -p "$php" -g FAIL,BORK,WARN,LEAK,XFAIL,SKIP "${settings[@]}" -W ../results "$@" || true
+    ) < /dev/null
+}
+
+# count RESULTS OUTCOME...: the number of tests with one of the outcomes.
+count() {
+    local results=$1
+    shift
+    cut -f1 "$results" | grep -cFx -f <(printf '%s\n' "$@") || true
+}
+
+# debian_apt SUITE: readies an apt that knows this Debian release only and keeps all that it writes below
+# target/, and sets $apt, the options for it. It changes nothing of the machine and needs no privilege.
+debian_apt() {
+    local directory=$target/debian/$1 mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg type
+    apt=(-qq -c "$directory/apt.conf")
+    mkdir -p "$directory"/{state/lists/partial,cache/archives/partial}
+    : > "$directory/status"
+    for type in deb deb-src; do
+        echo "$type [signed-by=$keyring] $mirror/debian $1 main"
+        echo "$type [signed-by=$keyring] $mirror/debian-security $1-security main"
+    done > "$directory/sources.list"
+    cat > "$directory/apt.conf" << EOF
+Dir::State "$directory/state";
+Dir::State::status "$directory/status";
+Dir::Cache "$directory/cache";
+Dir::Etc::sourcelist "$directory/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+APT::Sandbox::User "$(id -un)";
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+EOF
+    apt-get "${apt[@]}" update || die "cannot read the package lists of Debian $1 from $mirror"
+}
+
+# php_source MINOR: prints the path of PHP's source as Debian packages that version (such as 8.2), and
+# fetches it at the first time. A mirror may list a newest version that it does not have (yet), so the
+# newest that can be had is taken.
+php_source() {
+    local package=php$1 suite directory version
+    case $1 in
+        8.2) suite=bookworm ;;
+        8.4) suite=trixie ;;
+        *) die "PHP $1 is in no Debian release that this script knows" ;;
+    esac
+    directory=$target/debian/$suite/$package
+    if ! compgen -G "$directory/*.orig.tar.xz" > /dev/null; then
+        debian_apt "$suite"
+        mkdir -p "$directory"
+        for version in $(apt-cache "${apt[@]}" showsrc --only-source "$package" |
+            sed -n 's/^Version: //p' | sort -Vru); do
+            (cd "$directory" && apt-get "${apt[@]}" source --download-only --tar-only \
+                "$package=$version") > "$directory/log" 2>&1 && break
+            say "The source of $package $version cannot be had: $(grep -m1 404 "$directory/log" || true)"
+        done
+    fi
+    compgen -G "$directory/*.orig.tar.xz" || die "no source of $package in Debian $suite"
+}
