@@ -285,12 +285,14 @@ row('Log out', 'the session is gone, and its id is refused', [
 ]);
 
 // --- What it cost.
-$columns = ['one by one: median', '99 %', 'at once: median', '99 %', 'longest'];
-echo "\n  ", pad('', 30);
-foreach ($columns as $column) {
-    echo colour('2', pad($column, strlen($column) > 8 ? 20 : 10, true));
-}
+$widths = [12, 10, 14, 10, 10];
+$line = function (string $name, array $cells, string $code = '0') use ($widths): void {
+    echo '  ', pad($name, 26), colour($code, implode('', array_map(pad(...), $cells, $widths,
+        array_fill(0, count($widths), true)))), "\n";
+};
 echo "\n";
+$line('', ['', 'one by one', '', '', CONNECTIONS . ' at a time'], '2');
+$line('', ['median', '99 %', 'median', '99 %', 'longest'], '2');
 $rows = [
     'start_us' => 'session_start()',
     'lock_wait_us' => '  waiting for the lock',
@@ -304,12 +306,9 @@ $alone = array_map(fn($r) => $r->json(), $alone);
 foreach ($rows as $key => $name) {
     $one = $costs($alone, $key);
     $all = $costs($answers, $key);
-    echo '  ', pad($name, 30);
-    foreach ([[share($one, .5), 20], [share($one, .99), 10], [share($all, .5), 20], [share($all, .99), 10], [share($all, 1), 10]]
-        as [$value, $width]) {
-        echo pad(duration($value), $width, true);
-    }
-    echo "\n";
+    $line($name, array_map(duration(...), [
+        share($one, .5), share($one, .99), share($all, .5), share($all, .99), share($all, 1),
+    ]));
 }
 $bytes = share($costs($answers, 'written_bytes'), .5);
 echo "\n  ", $bytes === null ? 'The save handler tells no sizes.' : "A session of $bytes bytes.";
