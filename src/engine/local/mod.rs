@@ -115,7 +115,7 @@ impl Store {
     /// [`ErrorKind::Directory`]: not a directory of this user's alone, or on a network file system.
     /// [`ErrorKind::Io`]: it cannot be made or looked at.
     pub fn open(base: Option<&Path>) -> Result<Self> {
-        let uid = rustix::process::geteuid().as_raw();
+        let uid = Self::current_uid();
         let directory = match base {
             Some(base) => base.join(format!("u{uid}")),
             None => PathBuf::from(format!("/var/tmp/sessclust-u{uid}")),
@@ -123,6 +123,11 @@ impl Store {
         directory::prepare(&directory, uid)?;
         let path = RefCell::new(directory.as_os_str().as_bytes().to_vec());
         Ok(Self { directory, uid, path, sweep_checked: Cell::new(None) })
+    }
+
+    /// The user as whom this process acts now.
+    pub fn current_uid() -> u32 {
+        rustix::process::geteuid().as_raw()
     }
 
     /// The store's directory.

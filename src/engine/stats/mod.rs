@@ -4,6 +4,7 @@ mod segment;
 
 pub use segment::Segment;
 
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What one request's session has cost.
@@ -19,6 +20,34 @@ pub struct RequestStats {
     pub read_bytes: u64,
     /// Bytes of session data written.
     pub written_bytes: u64,
+}
+
+impl RequestStats {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { lock_wait_us: 0, read_us: 0, write_us: 0, read_bytes: 0, written_bytes: 0 }
+    }
+
+    /// The figures with the names that `sessclust_stats()` shows.
+    pub fn named(&self) -> [(&'static str, u64); 5] {
+        [
+            ("lock_wait_us", self.lock_wait_us),
+            ("read_us", self.read_us),
+            ("write_us", self.write_us),
+            ("read_bytes", self.read_bytes),
+            ("written_bytes", self.written_bytes),
+        ]
+    }
+}
+
+impl AddAssign for RequestStats {
+    fn add_assign(&mut self, other: Self) {
+        self.lock_wait_us += other.lock_wait_us;
+        self.read_us += other.read_us;
+        self.write_us += other.write_us;
+        self.read_bytes += other.read_bytes;
+        self.written_bytes += other.written_bytes;
+    }
 }
 
 /// Declares the counters: the enum, their names and their meaning from one list.
