@@ -1,0 +1,21 @@
+--TEST--
+sessclust.lock_wait=0 does not wait
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+store();
+$holder = start('session_id("shop"); session_start(); echo "locked\n"; wait(); session_write_close();');
+$holder->line();
+session_id('shop');
+ini_set('sessclust.lock_wait', '0');
+var_dump(@session_start());
+echo $holder->finish();
+session_id('shop');
+var_dump(session_start());
+--EXPECT--
+bool(false)
+bool(true)

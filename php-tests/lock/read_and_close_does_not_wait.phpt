@@ -1,0 +1,30 @@
+--TEST--
+read_and_close reads what was last written while another process holds the session
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+store();
+put('shop', ['n' => 1]);
+$holder = start('session_id("shop"); session_start(); $_SESSION["n"] = 2; echo "locked\n"; wait();');
+$holder->line();
+ini_set('sessclust.lock_wait', '0');
+session_id('shop');
+var_dump(session_start(['read_and_close' => true]), $_SESSION);
+$holder->finish();
+session_id('shop');
+var_dump(session_start(['read_and_close' => true]), $_SESSION);
+--EXPECT--
+bool(true)
+array(1) {
+  ["n"]=>
+  int(1)
+}
+bool(true)
+array(1) {
+  ["n"]=>
+  int(2)
+}
