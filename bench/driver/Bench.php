@@ -1,0 +1,139 @@
+<?php
+
+declare(strict_types=1);
+
+/**
+ * One run: its options, its directories, the handlers that can be used, and the processes it
+ * started, all of which are gone when it ends, however it ends.
+ */
+final class Bench
+{
+    /** @var array<string, Handler> */
+    public readonly array $handlers;
+    /**
+     * Sockets, logs and configuration; on tmpfs, and short: the path of a Unix socket may have 107
+     * bytes.
+     */
+    public readonly string $scratch;
+    /** @var array<string, string> "disk" and "tmpfs" */
+    public readonly array $places;
+    /** @var array<string, string> rows that are left out, and why */
+    public array $skipped = [];
+    /** @var array<int, Process> */
+    private array $processes = [];
+
+    public function __construct(public readonly Options $options)
+    {
+        // Without SA_RESTART, so that a signal interrupts a driver that waits for a worker.
+        pcntl_async_signals(true);
+        foreach ([SIGINT, SIGTERM, SIGHUP] as $signal) {
+            pcntl_signal($signal, fn () => exit(128 + $signal), false);
+        }
+        register_shutdown_function($this->clean(...));
+
+        $name = 'sessclust-bench.' . bin2hex(random_bytes(4));
+        $this->scratch = "/dev/shm/$name";
+        $this->places = ['disk' => "$options->disk/$name", 'tmpfs' => "$this->scratch/store"];
+        foreach ([$this->scratch, ...$this->places] as $directory) {
+            mkdir($directory, 0700);
+        }
+        $this->handlers = $this->usable(require dirname(__DIR__) . '/handlers.php');
+    }
+
+    private function usable(array $rows): array
+    {
+        $handlers = [];
+        foreach ($rows as $name => $row) {
+            $wanted = in_array($name, $this->options->only, true) || $row['handler'] === 'files';
+            if ($this->options->only && !$wanted) {
+                continue;
+            }
+            $directory = ($this->places[$row['place'] ?? ''] ?? $this->scratch) . "/$name";
+            $handler = new Handler(
+                $name, $row, $directory, "$this->scratch/$name.socket", $this->options->extension,
+            );
+            if ($handler->version === null) {
+                $why = 'cannot load ' . implode(', ', $handler->loading());
+                $row['handler'] === 'sessclust' && throw new RuntimeException($why);
+                $this->skipped[$name] = $why;
+                continue;
+            }
+            mkdir($directory, 0700);
+            if ($handler->server) {
+                $command = server_command($handler->server, $handler->socket, $directory);
+                $this->start("$name-server", $command)->awaitSocket($handler->socket);
+            }
+            $handlers[$name] = $handler;
+        }
+        return $handlers;
+    }
+
+    /** `$name` names its log. */
+    public function start(string $name, array $command): Process
+    {
+        $process = new Process($command, "$this->scratch/$name.log");
+        return $this->processes[$process->pid] = $process;
+    }
+
+    public function stop(Process $process): void
+    {
+        unset($this->processes[$process->pid]);
+        $process->stop();
+    }
+
+    /** Says on a terminal what is being measured; elsewhere one line per section is enough. */
+    public function progress(string $section, string $detail = ''): void
+    {
+        static $last = '';
+        if (stream_isatty(STDERR)) {
+            fwrite(STDERR, "\r\e[K$section" . ($detail === '' ? "\n" : ": $detail"));
+        } elseif ($section !== $last) {
+            fwrite(STDERR, "$section\n");
+        }
+        $last = $section;
+    }
+
+    /**
+     * @return list<Handler> in an order that changes with each round, so that none always follows
+     * the same one.
+     */
+    public function shuffled(): array
+    {
+        $names = array_keys($this->handlers);
+        shuffle($names);
+        return array_map(fn ($name) => $this->handlers[$name], $names);
+    }
+
+    /**
+     * A handler for each set of extensions; the place of the sessions makes no difference to them.
+     *
+     * @return array<string, Handler> the files handler, which needs none, is first
+     */
+    public function extension_sets(): array
+    {
+        $sets = [];
+        foreach ($this->handlers as $handler) {
+            $sets[implode(', ', $handler->extensions) ?: 'none'] = $handler;
+        }
+        return $sets;
+    }
+
+    private function clean(): void
+    {
+        array_map($this->stop(...), array_reverse($this->processes, true));
+        remove($this->places['disk']);
+        remove($this->scratch);
+    }
+}
+
+function remove(string $directory): void
+{
+    $inside = new RecursiveIteratorIterator(
+        new RecursiveDirectoryIterator($directory, FilesystemIterator::SKIP_DOTS),
+        RecursiveIteratorIterator::CHILD_FIRST,
+    );
+    foreach ($inside as $path => $file) {
+        $file->isDir() && !$file->isLink() ? rmdir($path) : unlink($path);
+    }
+    rmdir($directory);
+}

@@ -1,0 +1,68 @@
+<?php
+
+declare(strict_types=1);
+
+/*
+ * The save handlers that are compared. A row is all it takes to add one:
+ *
+ *   label       what the tables call it
+ *   extensions  loaded in this order into `php -n`; the last one is that of the handler (Debian's
+ *               redis.so and memcached.so need igbinary, memcached.so msgpack too)
+ *   handler     session.save_handler
+ *   path        session.save_path; {directory} is the row's own directory, {socket} the Unix socket
+ *               of its server
+ *   ini         further settings: only those without which the handler would not lock
+ *   place       "disk" or "tmpfs", where {directory} is
+ *   server      a key of server_command(); each row has a server of its own
+ */
+return [
+    'files' => [
+        'label' => 'files, disk',
+        'handler' => 'files',
+        'path' => '{directory}',
+        'place' => 'disk',
+    ],
+    'files-tmpfs' => [
+        'label' => 'files, tmpfs',
+        'handler' => 'files',
+        'path' => '{directory}',
+        'place' => 'tmpfs',
+    ],
+    'redis' => [
+        'label' => 'php-redis, locking',
+        'extensions' => ['igbinary', 'redis'],
+        'handler' => 'redis',
+        'path' => 'unix://{socket}',
+        'ini' => ['redis.session.locking_enabled' => '1'],
+        'server' => 'redis',
+    ],
+    'memcached' => [
+        'label' => 'php-memcached, locking',
+        'extensions' => ['igbinary', 'msgpack', 'memcached'],
+        'handler' => 'memcached',
+        'path' => '{socket}:0',
+        'ini' => ['memcached.sess_locking' => '1'],
+        'server' => 'memcached',
+    ],
+    'memcache' => [
+        'label' => 'php-memcache',
+        'extensions' => ['memcache'],
+        'handler' => 'memcache',
+        'path' => 'unix://{socket}',
+        'server' => 'memcached',
+    ],
+    'sessclust' => [
+        'label' => 'sessclust, disk',
+        'extensions' => ['sessclust'],
+        'handler' => 'sessclust',
+        'path' => 'local://{directory}',
+        'place' => 'disk',
+    ],
+    'sessclust-tmpfs' => [
+        'label' => 'sessclust, tmpfs',
+        'extensions' => ['sessclust'],
+        'handler' => 'sessclust',
+        'path' => 'local://{directory}',
+        'place' => 'tmpfs',
+    ],
+];
