@@ -118,7 +118,7 @@ if (document.querySelector('#counters')) {
     if (!response.ok) return;
     for (const [name, value] of Object.entries((await response.json()).counters)) {
       const element = document.querySelector(`[data-counter="${CSS.escape(name)}"]`);
-      if (element) element.textContent = value.toLocaleString('en');
+      if (element) element.textContent = name.endsWith('_us') ? duration(value) : value.toLocaleString('en');
     }
   }, 1000);
 }

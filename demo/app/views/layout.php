@@ -47,7 +47,11 @@ $handler = ini_get('session.save_handler');
     <div><dt>Save handler</dt><dd><b><?= e($handler) ?></b></dd></div>
     <div><dt>Waited for the lock</dt><dd><b><?= e(duration($cost['lock_wait_us'])) ?></b></dd></div>
     <div><dt>Read</dt><dd><b><?= e(duration($cost['read_us'])) ?></b><?= e(isset($cost['read_bytes']) ? ', ' . size($cost['read_bytes']) : '') ?></dd></div>
-    <div><dt>Written</dt><dd><b><?= e(duration($cost['write_us'])) ?></b><?= e(isset($cost['written_bytes']) ? ', ' . size($cost['written_bytes']) : '') ?></dd></div>
+    <div><dt>Written</dt><dd><b><?= e(duration($cost['write_us'])) ?></b><?= e(match ($cost['written_bytes']) {
+        null => '',
+        0 => ', unchanged',
+        default => ', ' . size($cost['written_bytes']),
+    }) ?></dd></div>
     <div class="measured"><dt>session_start(), as PHP sees it</dt><dd><b><?= e(duration($cost['start_us'])) ?></b></dd></div>
     <div class="measured"><dt>session_write_close()</dt><dd><b><?= e(duration($cost['close_us'])) ?></b></dd></div>
   </dl>

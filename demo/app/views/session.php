@@ -38,7 +38,8 @@ $counters = function_exists('sessclust_stats') ? sessclust_stats()['counters'] ?
 <?php else: ?>
   <dl class="counters" id="counters">
 <?php foreach ($counters as $name => $value): ?>
-    <div><dt><?= e(strtr($name, '_', ' ')) ?></dt><dd data-counter="<?= e($name) ?>"><?= e(number_format($value)) ?></dd></div>
+    <div><dt><?= e(strtr($name, ['_us' => ' time', '_' => ' '])) ?></dt>
+      <dd data-counter="<?= e($name) ?>"><?= e(str_ends_with($name, '_us') ? duration($value) : number_format($value)) ?></dd></div>
 <?php endforeach ?>
   </dl>
 <?php endif ?>
