@@ -5,6 +5,7 @@
 //! * **MINIT**, once as a rule, before FPM and Apache fork; twice in one process when Apache restarts.
 //!   Registers the save handler and the INI entries, maps the shared counters. Opens no file or socket, starts
 //!   no thread, for the workers would share them.
+//! * **fork**, by FPM, Apache or an application: the child lets go of a session that its parent holds.
 //! * **RINIT**, before each request: the request's figures begin at zero.
 //! * **the save handler's callbacks**, during the request and in RSHUTDOWN of PHP's session extension,
 //!   which runs after ours would. So what a request leaves open is dropped in **post deactivate**.
@@ -46,6 +47,13 @@ fn module(module: ModuleBuilder<'_>) -> ModuleBuilder<'_> {
 /// MINIT.
 unsafe extern "C" fn startup(_type: c_int, module_number: c_int) -> c_int {
     Segment::map();
+    // Twice in one process if MINIT runs twice; the second call finds nothing to forget.
+    // SAFETY: the function is of this library, and the C library forgets it when that is unloaded.
+    if unsafe { ffi::pthread_atfork(None, None, Some(worker::after_fork)) } != 0 {
+        warning::set("the system has no memory for a fork handler");
+        warning::raise();
+        return FAILURE;
+    }
     ini::register(module_number);
     if save_handler::register() {
         SUCCESS

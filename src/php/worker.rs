@@ -22,6 +22,17 @@ pub(super) fn with<T>(f: impl FnOnce(&mut Worker) -> T) -> T {
     WORKER.with_borrow_mut(f)
 }
 
+/// To be called by the C library in the child of every fork.
+pub(super) unsafe extern "C" fn after_fork() {
+    // The thread that forks is the one whose state this is. It is not within `with`, which does not fork; a
+    // thread that is going down has no state any more.
+    let _ = WORKER.try_with(|worker| {
+        if let Ok(mut worker) = worker.try_borrow_mut() {
+            worker.forget_inherited();
+        }
+    });
+}
+
 /// Calls `f` for one of the save handler's callbacks. A failure or a panic becomes a warning, to be raised by the
 /// caller when nothing with a destructor is left on its stack. `T` is `Copy` so that nothing is.
 pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T> {
@@ -82,6 +93,13 @@ impl Worker {
         // A parsed path holds no NUL.
         self.base = base.and_then(|base| CString::new(base.into_os_string().into_vec()).ok());
         Ok(self.base.as_ref().map_or(std::ptr::null(), |base| base.as_ptr()))
+    }
+
+    /// In the child of a fork.
+    fn forget_inherited(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.forget_inherited();
+        }
     }
 
     /// Opens the store that a save path names. A session that is open already stays so: session_reset() opens

@@ -85,12 +85,12 @@ fn sleep(watch: Option<&OwnedFd>, pause: Duration) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Who holds the lock of the file with this inode, as far as /proc tells: process id and command line.
+/// Who holds the lock of the file with this inode, as far as /proc tells: "process 4242 (command line)".
 /// For messages only; asked once a wait has failed.
-pub(super) fn holder(inode: u64) -> Option<(u32, String)> {
+pub(super) fn holder(inode: u64) -> Option<String> {
     // 1: FLOCK  ADVISORY  WRITE 4242 fe:01:1311 0 EOF; a waiter's line has "->" behind the number.
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let pid = locks.lines().find_map(|line| {
+    let pid: u32 = locks.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [_, "FLOCK", _, _, pid, file, ..] = fields[..] else { return None };
         let found: u64 = file.rsplit(':').next()?.parse().ok()?;
@@ -98,5 +98,9 @@ pub(super) fn holder(inode: u64) -> Option<(u32, String)> {
     })?;
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<u8> = command.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
-    Some((pid, crate::error::shown(words.trim_ascii())))
+    // A process that has just died has no command line any more.
+    Some(match words.trim_ascii() {
+        b"" => format!("process {pid}"),
+        command => format!("process {pid} ({})", crate::error::shown(command)),
+    })
 }

@@ -20,6 +20,8 @@ pub mod format;
 mod lock;
 mod sweep;
 
+pub use sweep::Pace;
+
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::id::Digest;
@@ -195,18 +197,12 @@ impl Store {
             return Ok(waited);
         }
         let holder = rustix::fs::fstat(file).ok().and_then(|stat| lock::holder(stat.st_ino));
-        let holder = match holder {
-            Some((pid, command)) => format!("process {pid} ({command})"),
-            None => "another process".into(),
-        };
-        let waited_ms = waited.as_millis();
-        Err(Error::new(
-            ErrorKind::Locked,
-            format!(
-                "session {digest} is in use by {holder} and was not released within {waited_ms} ms \
-                 (sessclust.lock_wait)"
-            ),
-        ))
+        let holder = holder.unwrap_or_else(|| "another process".into());
+        let text = format!(
+            "session {digest} is in use by {holder} and was not released within {lock_wait:?} \
+             (sessclust.lock_wait)"
+        );
+        Err(Error::new(ErrorKind::Locked, text))
     }
 
     /// Reads the newest whole version into `buffer`, and keeps in `locked` where the next one goes.

@@ -28,6 +28,15 @@ const ROUNDS_PER_LIFETIME: u64 = 4;
 /// A file's name within the store: all digits of a digest.
 type Name = [u8; Digest::HEX_BYTES];
 
+/// When a new round of the automatic sweep may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// When a quarter of the lifetime has passed since the last one began.
+    Due,
+    /// At once: PHP's own gc, by `session.gc_probability`, asks for it.
+    Now,
+}
+
 /// Where the automatic sweep stands: the file `gc`, one line of text of fixed length.
 ///
 /// ```text
@@ -87,14 +96,14 @@ impl Store {
         if self.sweep_checked.replace(Some(now)).is_some_and(waiting) {
             return Ok(0);
         }
-        self.sweep_step(lifetime_s)
+        self.sweep_step(lifetime_s, Pace::Due)
     }
 
-    /// As the application asks for it by `session.gc_probability`: a step, due or not.
+    /// One step of the automatic sweep; `pace` says whether a round may begin before it is due.
     ///
     /// # Errors
     /// As [`Store::sweep_all`].
-    pub fn sweep_step(&self, lifetime_s: u64) -> Result<u64> {
+    pub fn sweep_step(&self, lifetime_s: u64, pace: Pace) -> Result<u64> {
         let path = self.directory().join("gc");
         let failed = |error: Errno| Error::io(format!("cannot use {}", path.display()), error);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -106,7 +115,7 @@ impl Store {
         if !lock::try_lock(file.as_fd()).map_err(failed)? {
             return Ok(0);
         }
-        let result = self.sweep_step_locked(&file, lifetime_s, failed);
+        let result = self.sweep_step_locked(&file, lifetime_s, pace, failed);
         lock::unlock(file.as_fd());
         result
     }
@@ -115,6 +124,7 @@ impl Store {
         &self,
         file: &OwnedFd,
         lifetime_s: u64,
+        pace: Pace,
         failed: impl Fn(Errno) -> Error,
     ) -> Result<u64> {
         let mut bytes = [0; Progress::BYTES];
@@ -122,7 +132,8 @@ impl Store {
         let now_s = super::now_s();
         let begins = |progress: &Progress| {
             let age_s = now_s.abs_diff(progress.started_s);
-            progress.done && age_s >= lifetime_s / ROUNDS_PER_LIFETIME
+            let is_due = age_s >= lifetime_s / ROUNDS_PER_LIFETIME;
+            progress.done && (is_due || pace == Pace::Now)
         };
         let progress = match Progress::decode(&bytes[..length]) {
             Some(progress) if begins(&progress) => Progress::new_round(now_s),

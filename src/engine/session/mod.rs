@@ -7,7 +7,8 @@
 //! * [`Session::validate`] of the id a browser sent takes the lock and reads at once; the read that follows
 //!   takes its result, so strict mode costs nothing.
 //! * The lock is held from then to [`Session::close`], whatever is written in between.
-//! * A session belongs to the process that opened it. A fork of it neither writes nor unlocks.
+//! * A session belongs to the process that opened it. A fork of it neither writes nor unlocks it; it may
+//!   open sessions of its own.
 
 pub mod id;
 pub mod record;
@@ -15,7 +16,7 @@ pub mod record;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::BUFFER_BYTES_KEPT;
-use crate::local::{Found, Locked, Open, Store};
+use crate::local::{Found, Locked, Open, Pace, Store};
 use crate::stats::{Counter, Counters, RequestStats};
 use id::{Digest, SessionId};
 use rustix::process::Pid;
@@ -47,7 +48,7 @@ pub struct Session {
     settings: Settings,
     counters: &'static Counters,
     stats: RequestStats,
-    /// The process that opened the session.
+    /// The process that opened the session last read.
     owner: Pid,
     /// The session whose lock is held.
     held: Option<Locked>,
@@ -74,6 +75,15 @@ impl Session {
             validated: None,
             undelivered: false,
             buffer: Vec::new(),
+        }
+    }
+
+    /// Lets go of an inherited session without unlocking it, in the child of a fork: if the parent is killed,
+    /// the lock must go with it, and it stays as long as a child has the file open.
+    pub fn forget_inherited(&mut self) {
+        if self.is_forked() {
+            self.held = None;
+            self.validated = None;
         }
     }
 
@@ -261,12 +271,12 @@ impl Session {
         self.store.sweep_all(lifetime_s).inspect(|removed| self.count_swept(*removed))
     }
 
-    /// One bounded step of removing ended sessions; says how many went.
+    /// One bounded step of removing ended sessions, due or not; says how many went.
     ///
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn sweep_step(&mut self, lifetime_s: u64) -> Result<u64> {
-        self.store.sweep_step(lifetime_s).inspect(|removed| self.count_swept(*removed))
+        self.store.sweep_step(lifetime_s, Pace::Now).inspect(|removed| self.count_swept(*removed))
     }
 
     /// Ends the request: gives the lock back, and removes some ended sessions if that is due.
@@ -301,6 +311,10 @@ impl Session {
     }
 
     fn load_locked(&mut self, digest: &Digest, open: Open) -> Result<Option<Found>> {
+        if self.is_forked() {
+            self.forget_inherited();
+            self.owner = rustix::process::getpid();
+        }
         // session_reset() reads again under the lock that it has.
         if !self.holds(digest) {
             self.held = None;
