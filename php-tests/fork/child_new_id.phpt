@@ -9,7 +9,10 @@ require __DIR__ . '/../config.inc';
 store();
 session_start();
 session_create_id();
-$of_child = in_child(fn () => print session_create_id());
+$of_child = in_child(function () {
+    echo session_create_id();
+    session_abort();
+});
 var_dump($of_child !== session_create_id(), strlen($of_child) === (int) ini_get('session.sid_length'));
 --EXPECT--
 bool(true)

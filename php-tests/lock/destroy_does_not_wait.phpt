@@ -19,6 +19,5 @@ session_start();
 var_dump($handler->destroy('shop'));
 session_write_close();
 echo $holder->finish();
---EXPECTF--
+--EXPECT--
 bool(true)
-%A

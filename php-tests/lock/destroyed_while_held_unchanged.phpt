@@ -21,7 +21,7 @@ session_write_close();
 session_id('shop');
 session_start(['use_strict_mode' => '1']);
 var_dump(session_id() === 'shop', $_SESSION);
---EXPECTF--
-%Abool(false)
+--EXPECT--
+bool(false)
 array(0) {
 }

@@ -1,0 +1,17 @@
+--TEST--
+Names, defaults and change mode of the settings
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+foreach (ini_get_all('sessclust') as $name => ['global_value' => $value, 'access' => $access]) {
+    echo "$name = $value", $access === INI_ALL ? '' : ' (not everywhere)', "\n";
+}
+--EXPECT--
+sessclust.auto_gc = on
+sessclust.lock_wait = 30s
+sessclust.max_size = 64M
+sessclust.sync = off

@@ -1,0 +1,15 @@
+--TEST--
+A save path that the server configures need not lie in open_basedir
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+// As with PHP's files handler: the administrator sets both.
+store();
+echo run('session_id("shop"); var_dump(session_start()); $_SESSION["n"] = 1;', ['open_basedir' => dirname(__DIR__)]);
+var_dump(get('shop'));
+--EXPECT--
+bool(true)
+array(1) {
+  ["n"]=>
+  int(1)
+}

@@ -1,0 +1,51 @@
+--TEST--
+phpinfo shows version, store, settings in effect and counters
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+store();
+ini_set('sessclust.lock_wait', '2m');
+@ini_set('sessclust.lock_wait', 'wrong');
+put('shop', ['n' => 1]);
+ob_start();
+phpinfo(INFO_MODULES);
+preg_match('/^sessclust\n\n(.*?)\n\n(?=\w[\w .]*\n\n)/ms', ob_get_clean(), $section);
+echo str_replace(store(), 'STORE', $section[1]), "\n";
+--EXPECTF--
+sessclust support => enabled
+Version => 0.1.0
+Stores => embedded (local://)
+Directory of this user's sessions => STORE/u0
+
+Setting => In effect => Range
+sessclust.lock_wait => 120s => 0 to 1h
+sessclust.max_size => 67108864 bytes => 1K to 1G
+sessclust.sync => off => on or off
+sessclust.auto_gc => on => on or off
+
+Counter => Value => Counts, for all processes of this server
+opens => 1 => sessions read
+hits => 0 => of these, sessions that had data
+waits => 0 => sessions that another request held first
+wait_us => 0 => microseconds spent waiting for them
+lock_failures => 0 => sessions not obtained within sessclust.lock_wait
+commits => 1 => sessions written
+touches => 0 => sessions unchanged, marked as used
+destroys => 0 => sessions destroyed
+read_bytes => 0 => bytes of session data read
+written_bytes => 6 => bytes of session data written
+damaged => 0 => sessions lost because their record failed its checks
+swept => 0 => ended sessions removed
+sweep_errors => 0 => automatic removals that failed
+warnings => 1 => warnings raised
+panics => 0 => internal errors caught, each worth a bug report
+
+Directive => Local Value => Master Value
+sessclust.auto_gc => on => on
+sessclust.lock_wait => 2m => 30s
+sessclust.max_size => 64M => 64M
+sessclust.sync => off => off

@@ -1,0 +1,20 @@
+--TEST--
+A plain directory and its local:// URL name the same store
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+store();
+put('shop', ['n' => 1]);
+foreach ([store(), store() . '/', 'local://' . store() . '/', 'local://' . str_replace('-', '%2d', store())] as $path) {
+    ini_set('session.save_path', $path);
+    var_dump(get('shop') === ['n' => 1]);
+}
+--EXPECT--
+bool(true)
+bool(true)
+bool(true)
+bool(true)

@@ -1,0 +1,24 @@
+--TEST--
+A wrong value in php.ini is one warning that names it, and the default stays
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+foreach (['lock_wait' => '10 parsecs', 'max_size' => '1T', 'sync' => 'maybe', 'auto_gc' => '2'] as $name => $value) {
+    echo run("var_dump(ini_get('sessclust.$name'));", ["sessclust.$name" => $value]);
+}
+--EXPECTF--
+Warning: PHP Startup: sessclust.lock_wait: "10 parsecs" is not a value of it (0 to 1h, such as 30s) in %s on line %d
+string(3) "30s"
+
+Warning: PHP Startup: sessclust.max_size: "1T" is not a value of it (1K to 1G, such as 64M) in %s on line %d
+string(3) "64M"
+
+Warning: PHP Startup: sessclust.sync: "maybe" is not a value of it (on or off, such as off) in %s on line %d
+string(3) "off"
+
+Warning: PHP Startup: sessclust.auto_gc: "2" is not a value of it (on or off, such as on) in %s on line %d
+string(2) "on"

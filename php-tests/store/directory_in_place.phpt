@@ -1,0 +1,22 @@
+--TEST--
+A directory in place of a session's file is one warning
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+store();
+put('shop', ['n' => 1]);
+$file = session_file();
+unlink($file);
+mkdir($file);
+show('start', fn () => get('shop'));
+rmdir($file);
+show('removed', fn () => get('shop'));
+--EXPECT--
+start: false
+Warning: session_start(): STORE/u0/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user 0
+Warning: session_start(): Failed to read session data: sessclust (path: PATH)
+removed: []

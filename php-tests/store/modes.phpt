@@ -1,0 +1,23 @@
+--TEST--
+Directories of the store have mode 0700 and files 0600, whatever the umask
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+// Bits that the umask takes away from the owner as well are none of the store's business.
+store();
+foreach ([0, 022, 077] as $umask) {
+    umask($umask);
+    put("umask-$umask", ['n' => 1]);
+    $file = session_file();
+    $modes = fn (string ...$paths) => array_map(fn ($path) => decoct(fileperms($path) & 07777), $paths);
+    echo implode(' ', $modes(dirname($file, 2), dirname($file), $file)), "\n";
+    remove_tree(dirname($file, 2));
+}
+--EXPECT--
+700 700 600
+700 700 600
+700 700 600
