@@ -60,7 +60,7 @@ run_phpt() {
     unshare --mount true 2> /dev/null &&
         private=(unshare --mount sh -c 'mount --bind "$0" /var/tmp; exec "$@"' "$directory/var-tmp")
     (   # run-tests.php leaves with failure when a test fails; the caller judges by the results.
-        cd "$directory/tree"
+        cd "$directory/tree" || exit
         unset PHP_INI_SCAN_DIR SKIP_SLOW_TESTS SKIP_PERF_SENSITIVE
         TMPDIR=$directory/tmp TEST_PHP_SRCDIR=$directory/tree NO_COLOR=1 \
             "${private[@]}" "$php" -n "$runner" -n -q --no-progress --offline --show-diff \
