@@ -20,7 +20,7 @@ echo preg_replace("/\b$holder->pid\b/", 'HOLDER', ob_get_clean());
 var_dump(hrtime(true) - $begin >= 50_000_000, session_status() === PHP_SESSION_NONE, $_SESSION);
 $holder->finish();
 --EXPECTF--
-Warning: session_start(): session %x is in use by process HOLDER%S and was not released within %d ms (sessclust.lock_wait) in %s on line %d
+Warning: session_start(): session %x is in use by process HOLDER%S and was not released within 50ms (sessclust.lock_wait) in %s on line %d
 
 Warning: session_start(): Failed to read session data: sessclust (path: local://%s) in %s on line %d
 bool(false)

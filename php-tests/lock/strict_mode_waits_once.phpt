@@ -18,7 +18,7 @@ var_dump(session_start(['use_strict_mode' => '1']));
 $holder->finish();
 var_dump(get('shop'));
 --EXPECTF--
-Warning: session_start(): session %x is in use by process %d%S and was not released within %d ms (sessclust.lock_wait) in %s on line %d
+Warning: session_start(): session %x is in use by process %d%S and was not released within 50ms (sessclust.lock_wait) in %s on line %d
 
 Warning: session_start(): Failed to read session data: sessclust (path: %s) in %s on line %d
 bool(false)
