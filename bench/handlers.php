@@ -11,7 +11,7 @@ declare(strict_types=1);
  *   handler     session.save_handler
  *   path        session.save_path; {directory} is the row's own directory, {socket} the Unix socket
  *               of its server
- *   ini         further settings: only those without which the handler would not lock
+ *   ini         further settings: what locking takes, and what the row is about
  *   place       "disk" or "tmpfs", where {directory} is
  *   server      a key of server_command(); each row has a server of its own
  */
@@ -29,19 +29,35 @@ return [
         'place' => 'tmpfs',
     ],
     'redis' => [
-        'label' => 'php-redis, locking',
+        'label' => 'php-redis',
         'extensions' => ['igbinary', 'redis'],
         'handler' => 'redis',
         'path' => 'unix://{socket}',
         'ini' => ['redis.session.locking_enabled' => '1'],
         'server' => 'redis',
     ],
+    'redis-persistent' => [
+        'label' => 'php-redis, persistent',
+        'extensions' => ['igbinary', 'redis'],
+        'handler' => 'redis',
+        'path' => 'unix://{socket}?persistent=1',
+        'ini' => ['redis.session.locking_enabled' => '1'],
+        'server' => 'redis',
+    ],
     'memcached' => [
-        'label' => 'php-memcached, locking',
+        'label' => 'php-memcached',
         'extensions' => ['igbinary', 'msgpack', 'memcached'],
         'handler' => 'memcached',
         'path' => '{socket}:0',
         'ini' => ['memcached.sess_locking' => '1'],
+        'server' => 'memcached',
+    ],
+    'memcached-persistent' => [
+        'label' => 'php-memcached, persistent',
+        'extensions' => ['igbinary', 'msgpack', 'memcached'],
+        'handler' => 'memcached',
+        'path' => '{socket}:0',
+        'ini' => ['memcached.sess_locking' => '1', 'memcached.sess_persistent' => '1'],
         'server' => 'memcached',
     ],
     'memcache' => [

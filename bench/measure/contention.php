@@ -12,7 +12,7 @@ const CONTENDERS = 8;
  */
 function measure_contention(Bench $bench): array
 {
-    [$rounds, $seconds] = $bench->options->quick ? [2, 0.4] : [7, 1.0];
+    [$rounds, $seconds] = $bench->options->quick ? [2, 0.3] : [7, 1.0];
     $teams = $ids = $figures = [];
     foreach ($bench->handlers as $name => $handler) {
         for ($i = 0; $i < CONTENDERS; $i++) {

@@ -9,7 +9,7 @@ declare(strict_types=1);
  */
 function measure_syscalls(Bench $bench): array
 {
-    $cycles = $bench->options->quick ? 100 : 400;
+    $cycles = $bench->options->quick ? 50 : 400;
     $result = [];
     foreach ($bench->handlers as $name => $handler) {
         $bench->progress('system calls', $name);

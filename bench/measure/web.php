@@ -14,7 +14,7 @@ const SHARED = 2;
  */
 function measure_web(Bench $bench, WebServer $server): array
 {
-    [$rounds, $seconds] = $bench->options->quick ? [2, 0.4] : [5, 1.0];
+    [$rounds, $seconds] = $bench->options->quick ? [2, 0.25] : [5, 1.0];
     $result = [];
     foreach (['own' => CLIENTS, 'shared' => SHARED] as $kind => $sessions) {
         $section = CLIENTS . " clients, $sessions sessions over php-fpm";
