@@ -2,10 +2,11 @@
 #
 #   perl listen.pl PORT TEMPLATE DIRECTORY COMMAND...
 #
-# A port that somebody found free may be taken when nginx binds it. Here the socket is bound first (PORT 0
-# lets the kernel choose), the configuration is made from the TEMPLATE with the port it got, and
-# nginx is started with the open socket, as it does itself when it replaces its own binary: the variable
-# NGINX lists inherited descriptors. The port is printed; from then on connections are accepted.
+# A port that somebody found free may be taken when nginx binds it. Here the socket is bound first
+# (PORT 0 lets the kernel choose), the configuration is made from the TEMPLATE with the port it got,
+# and nginx is started with the open socket, as it does itself when it replaces its own binary: the
+# variable NGINX lists inherited descriptors. The port is printed; from then on connections are
+# accepted.
 use strict;
 use warnings;
 use Socket;

@@ -37,7 +37,7 @@ final class Session
         self::$at_us['closed'] = self::clock_us();
     }
 
-    /** A new id at every change of rights, so that an id somebody planted or saw is worth nothing. */
+    /** A new id at every change of rights, so that one somebody planted or saw is worth nothing. */
     public static function login(string $user): void
     {
         session_regenerate_id(true);
@@ -78,7 +78,7 @@ final class Session
     public static function cost(): array
     {
         $at = self::$at_us;
-        $own = function_exists('sessclust_stats') ? sessclust_stats()['request'] ?? [] : [];
+        $own = function_exists('sessclust_stats') ? sessclust_stats()['request'] : [];
         $cost = [
             'start_us' => $at['opened'] - $at['asked'],
             'close_us' => isset($at['closed']) ? $at['closed'] - $at['closing'] : null,
@@ -87,6 +87,12 @@ final class Session
             $cost[$key] = $own[$key] ?? null;
         }
         return $cost;
+    }
+
+    /** What all workers' sessions did so far, by name; empty where the save handler counts nothing. */
+    public static function counters(): array
+    {
+        return function_exists('sessclust_stats') ? sessclust_stats()['counters'] : [];
     }
 
     /** When this request asked for the session, had it, and gave it back; to draw who waited. */

@@ -11,7 +11,7 @@ const svg = (name, attributes, text = '') => {
 const duration = us => us < 1000 ? `${Math.round(us)} µs`
   : us < 1e6 ? `${(us / 1000).toFixed(us < 1e4 ? 2 : 1)} ms` : `${(us / 1e6).toFixed(2)} s`;
 
-// --- Parallel requests -------------------------------------------------------------------------
+// --- Parallel requests ---------------------------------------------------------------------------
 
 const REQUESTS = 50;
 const form = document.querySelector('#fire');
@@ -33,7 +33,8 @@ async function fire() {
   show('counted', `0 of ${REQUESTS}`, '');
   await Promise.all(Array.from({length: REQUESTS}, async () => {
     try {
-      const response = await fetch('/api/increment', {method: 'POST', headers: {'X-CSRF-Token': csrf}, body});
+      const headers = {'X-CSRF-Token': csrf};
+      const response = await fetch('/api/increment', {method: 'POST', headers, body});
       if (!response.ok) throw new Error(response.status);
       done.push(await response.json());
     } catch {
@@ -46,12 +47,14 @@ async function fire() {
   button.disabled = false;
 }
 
-// Draws all answers so far. The clock is the machine's, the same for all workers; 0 is the first arrival.
+// Draws all answers so far. The clock is the machine's, the same for all workers; the first arrival
+// is 0.
 function draw(done, failed) {
   done.sort((a, b) => a.at_us.opened - b.at_us.opened);
   const first = Math.min(...done.map(r => r.at_us.asked));
   const span = Math.max(...done.map(r => r.at_us.closed)) - first;
-  const width = timeline.clientWidth, height = timeline.clientHeight - BOTTOM, row = height / REQUESTS;
+  const width = timeline.clientWidth, height = timeline.clientHeight - BOTTOM;
+  const row = height / REQUESTS;
   const x = us => MARGIN + (width - 2 * MARGIN) * (us - first) / span;
   const name = r => `${r.worker.host} ${r.worker.pid}`;
   const served = new Map();
@@ -63,19 +66,24 @@ function draw(done, failed) {
     const {asked, opened, closed} = r.at_us;
     const group = svg('g', {class: `w${workers.indexOf(name(r)) % 8}`});
     const bar = (kind, from, to) => svg('rect', {
-      class: `bar ${kind}`, x: x(from), width: Math.max(x(to) - x(from), 1.5), y: index * row + 1, height: row - 2, rx: 2,
+      class: `bar ${kind}`, x: x(from), width: Math.max(x(to) - x(from), 1.5),
+      y: index * row + 1, height: row - 2, rx: 2,
     });
     group.append(bar('wait', asked, opened), bar('held', opened, closed),
-      svg('title', {}, `count ${r.count}, worker ${name(r)}: waited ${duration(opened - asked)}, held ${duration(closed - opened)}`));
+      svg('title', {}, `count ${r.count}, worker ${name(r)}: `
+        + `waited ${duration(opened - asked)}, held ${duration(closed - opened)}`));
     timeline.append(group);
   });
 
   // Every increment must be there once: distinct counts without a gap.
   const counts = done.map(r => r.count);
-  const right = new Set(counts).size === done.length && Math.max(...counts) - Math.min(...counts) + 1 === done.length;
+  const range = Math.max(...counts) - Math.min(...counts) + 1;
+  const right = new Set(counts).size === done.length && range === done.length;
   const complete = done.length === REQUESTS;
-  show('counted', `${done.length} of ${REQUESTS}`, failed || (complete && !right) ? 'bad' : complete ? 'good' : '');
-  const waits = done.map(r => r.cost.lock_wait_us ?? r.at_us.opened - r.at_us.asked).sort((a, b) => a - b);
+  const verdict = failed || (complete && !right) ? 'bad' : complete ? 'good' : '';
+  show('counted', `${done.length} of ${REQUESTS}`, verdict);
+  const waits = done.map(r => r.cost.lock_wait_us ?? r.at_us.opened - r.at_us.asked)
+    .sort((a, b) => a - b);
   show('workers', served.size);
   show('wait-median', duration(waits[waits.length >> 1]));
   show('wait-longest', duration(waits.at(-1)));
@@ -96,8 +104,9 @@ function axis(span, x, width, height) {
   const lines = [];
   for (let us = 0; us <= span; us = Math.round(us + step)) {
     const at = x(us);
+    const anchor = us === 0 ? 'start' : at > width - 40 ? 'end' : 'middle';
     lines.push(svg('line', {class: 'grid', x1: at, x2: at, y1: 0, y2: height}),
-      svg('text', {x: at, y: height + 20, 'text-anchor': us === 0 ? 'start' : at > width - 40 ? 'end' : 'middle'}, us === 0 ? '0' : `${us / 1000} ms`));
+      svg('text', {x: at, y: height + 20, 'text-anchor': anchor}, us ? `${us / 1000} ms` : '0'));
   }
   return lines;
 }
@@ -108,7 +117,7 @@ function show(id, text, className) {
   if (className !== undefined) element.className = className;
 }
 
-// --- Counters ----------------------------------------------------------------------------------
+// --- Counters ------------------------------------------------------------------------------------
 
 // Once a second while somebody looks. The request reads the session without a lock.
 if (document.querySelector('#counters')) {
@@ -118,7 +127,8 @@ if (document.querySelector('#counters')) {
     if (!response.ok) return;
     for (const [name, value] of Object.entries((await response.json()).counters)) {
       const element = document.querySelector(`[data-counter="${CSS.escape(name)}"]`);
-      if (element) element.textContent = name.endsWith('_us') ? duration(value) : value.toLocaleString('en');
+      const text = name.endsWith('_us') ? duration(value) : value.toLocaleString('en');
+      if (element) element.textContent = text;
     }
   }, 1000);
 }

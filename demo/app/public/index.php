@@ -2,7 +2,7 @@
 declare(strict_types=1);
 
 // A small shop that shows what its sessions do. Plain PHP sessions throughout: nothing in here
-// depends on the save handler, except that Session::cost() asks sessclust for figures if it is there.
+// depends on the save handler; session.php asks sessclust for figures if it is there.
 
 require __DIR__ . '/../session.php';
 require __DIR__ . '/../shop.php';
@@ -14,18 +14,19 @@ const WORK_MS_MAX = 50;
 const HOLD_S = 20;
 
 header("Content-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; "
-    . "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    . "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    . "frame-ancestors 'none'");
 header('X-Content-Type-Options: nosniff');
 header('Referrer-Policy: same-origin');
 
 $method = $_SERVER['REQUEST_METHOD'] === 'HEAD' ? 'GET' : $_SERVER['REQUEST_METHOD'];
 $path = (string) parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 
-// The status panel asks every second: a copy without the lock is all it needs, and nobody waits for it.
+// The status panel asks every second. A copy without the lock is all it needs; nobody waits for it.
 Session::open(readOnly: "$method $path" === 'GET /api/state');
 
 if ($method === 'POST' && !Session::token_is_valid()) {
-    refuse(403, 'This form is not from your session, or the session has ended. Go back and reload.');
+    refuse(403, 'This form is not from your session, or that has ended. Go back and reload.');
 }
 if (Session::user() === null && !in_array($path, ['/login', '/api/state'], true)) {
     $method === 'GET' ? redirect('/login') : refuse(403, 'Log in first.');
@@ -39,7 +40,8 @@ switch ("$method $path") {
         $user = is_string($_POST['user'] ?? null) ? $_POST['user'] : '';
         $password = is_string($_POST['password'] ?? null) ? $_POST['password'] : '';
         // An unknown name costs the same time as a wrong password.
-        if (!password_verify($password, ACCOUNTS[$user] ?? ACCOUNTS['demo']) || !isset(ACCOUNTS[$user])) {
+        $right = password_verify($password, ACCOUNTS[$user] ?? ACCOUNTS['demo']);
+        if (!$right || !isset(ACCOUNTS[$user])) {
             redirect('/login', 'That name and password do not match.');
         }
         Session::login($user);
@@ -65,7 +67,7 @@ switch ("$method $path") {
     case 'GET /session':
         render('session', 'Session');
 
-    // One of many requests at once on one session: the classic lost update, if locking did not work.
+    // One of many at once on one session: the classic lost update, if locking did not work.
     case 'POST /api/increment':
         $count = $_SESSION['count'] ?? 0;
         usleep(1000 * min(max((int) ($_POST['work_ms'] ?? 0), 0), WORK_MS_MAX));
@@ -90,7 +92,7 @@ switch ("$method $path") {
             'cart' => cart(),
             'total_cents' => cart_total_cents(),
             'handler' => ini_get('session.save_handler'),
-            'counters' => function_exists('sessclust_stats') ? sessclust_stats()['counters'] ?? [] : [],
+            'counters' => Session::counters(),
         ]);
 
     default:

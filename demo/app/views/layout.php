@@ -4,7 +4,22 @@ $cost = Session::cost();
 $worker = worker();
 $pages = ['/' => 'Shop', '/parallel' => 'Parallel', '/session' => 'Session'];
 $here = (string) parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
-$handler = ini_get('session.save_handler');
+$receipt = [
+    'Served by worker' => [$worker['pid'], " on $worker[host]"],
+    'Save handler' => [ini_get('session.save_handler'), ''],
+    'Waited for the lock' => [duration($cost['lock_wait_us']), ''],
+    'Read' => [duration($cost['read_us']), match ($cost['read_bytes']) {
+        null => '',
+        default => ', ' . size($cost['read_bytes']),
+    }],
+    'Written' => [duration($cost['write_us']), match ($cost['written_bytes']) {
+        null => '',
+        0 => ', unchanged',
+        default => ', ' . size($cost['written_bytes']),
+    }],
+    'session_start(), as PHP sees it' => [duration($cost['start_us']), ''],
+    'session_write_close()' => [duration($cost['close_us']), ''],
+];
 ?>
 <!doctype html>
 <html lang="en">
@@ -20,11 +35,13 @@ $handler = ini_get('session.save_handler');
 </head>
 <body>
 <header class="top">
-  <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28"> sessclust <span>demo shop</span></a>
+  <a class="brand" href="/">
+    <img src="/icon.svg" alt="" width="28" height="28"> sessclust <span>demo shop</span>
+  </a>
 <?php if (Session::user() !== null): ?>
   <nav>
 <?php foreach ($pages as $href => $name): ?>
-    <a href="<?= e($href) ?>"<?= $href === $here ? ' aria-current="page"' : '' ?>><?= e($name) ?></a>
+    <a href="<?= e($href) ?>" <?= $href === $here ? 'aria-current="page"' : '' ?>><?= e($name) ?></a>
 <?php endforeach ?>
   </nav>
   <form method="post" action="/logout" class="user">
@@ -43,17 +60,9 @@ $handler = ini_get('session.save_handler');
 </main>
 <footer class="receipt">
   <dl>
-    <div><dt>Served by</dt><dd>worker <b><?= e($worker['pid']) ?></b> on <?= e($worker['host']) ?></dd></div>
-    <div><dt>Save handler</dt><dd><b><?= e($handler) ?></b></dd></div>
-    <div><dt>Waited for the lock</dt><dd><b><?= e(duration($cost['lock_wait_us'])) ?></b></dd></div>
-    <div><dt>Read</dt><dd><b><?= e(duration($cost['read_us'])) ?></b><?= e(isset($cost['read_bytes']) ? ', ' . size($cost['read_bytes']) : '') ?></dd></div>
-    <div><dt>Written</dt><dd><b><?= e(duration($cost['write_us'])) ?></b><?= e(match ($cost['written_bytes']) {
-        null => '',
-        0 => ', unchanged',
-        default => ', ' . size($cost['written_bytes']),
-    }) ?></dd></div>
-    <div class="measured"><dt>session_start(), as PHP sees it</dt><dd><b><?= e(duration($cost['start_us'])) ?></b></dd></div>
-    <div class="measured"><dt>session_write_close()</dt><dd><b><?= e(duration($cost['close_us'])) ?></b></dd></div>
+<?php foreach ($receipt as $name => [$value, $more]): ?>
+    <div><dt><?= e($name) ?></dt><dd><b><?= e($value) ?></b><?= e($more) ?></dd></div>
+<?php endforeach ?>
   </dl>
 </footer>
 </body>

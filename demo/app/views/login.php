@@ -4,6 +4,8 @@
   <?= csrf_field() ?>
 
   <label>Name <input name="user" value="demo" autocomplete="username" required></label>
-  <label>Password <input name="password" type="password" value="demo" autocomplete="current-password" required></label>
+  <label>Password
+    <input name="password" type="password" value="demo" autocomplete="current-password" required>
+  </label>
   <button autofocus>Log in</button>
 </form>

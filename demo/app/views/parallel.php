@@ -24,14 +24,17 @@
     <div class="tile"><b id="elapsed">–</b><span>for all of them</span></div>
   </div>
   <figure class="card">
-    <svg id="timeline" role="img" aria-label="When each request waited for and held the session"></svg>
+    <svg id="timeline" role="img"
+      aria-label="When each request waited for and held the session"></svg>
     <figcaption>
       <span class="key"><i class="swatch wait"></i> waiting for the session</span>
       <span class="key"><i class="swatch held"></i> holding it</span>
       <span id="legend"></span>
     </figcaption>
   </figure>
-  <p class="note">One line per request, in the order they got the session; a colour per php-fpm worker. A browser
-    keeps about six connections to one server, so at most six wait at a time.</p>
-  <noscript><p class="flash">This page needs JavaScript: it is the browser that sends the requests.</p></noscript>
+  <p class="note">One line per request, in the order they got the session; a colour per php-fpm
+    worker. A browser keeps about six connections to one server, so at most six wait at a time.</p>
+  <noscript>
+    <p class="flash">This page needs JavaScript: it is the browser that sends the requests.</p>
+  </noscript>
 </section>

@@ -10,7 +10,8 @@
         <?= csrf_field() ?>
 
         <span class="price"><?= e(money($cents)) ?></span>
-        <button name="product" value="<?= e($id) ?>" aria-label="Add <?= e($name) ?> to the cart">Add</button>
+        <button name="product" value="<?= e($id) ?>"
+          aria-label="Add <?= e($name) ?> to the cart">Add</button>
       </form>
     </li>
 <?php endforeach ?>
@@ -37,7 +38,10 @@
     </li>
 <?php endforeach ?>
   </ul>
-  <p class="total"><span>Total</span> <span class="price"><?= e(money(cart_total_cents())) ?></span></p>
+  <p class="total">
+    <span>Total</span> <span class="price"><?= e(money(cart_total_cents())) ?></span>
+  </p>
 <?php endif ?>
-  <p class="note">The cart is in your session and nowhere else: <?= e(size(Session::bytes())) ?> in all.</p>
+  <p class="note">The cart is in your session and nowhere else:
+    <?= e(size(Session::bytes())) ?> in all.</p>
 </aside>
