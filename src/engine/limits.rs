@@ -17,7 +17,7 @@ pub const DATA_BYTES_MAX: u64 = 1 << 30;
 /// session does not raise the memory of a worker for good.
 pub const BUFFER_BYTES_KEPT: usize = 256 * 1024;
 
-/// Longest time between two tries for a lock when no wake-up arrives.
+/// Longest pause between two tries for a lock, where the kernel cannot do the waiting.
 pub const LOCK_POLL_MAX: Duration = Duration::from_millis(20);
 
 /// Files that one automatic sweep looks at, at most. A look is one `stat` (about 1 us), so a request

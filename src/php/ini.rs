@@ -1,7 +1,9 @@
 //! The INI entries, made from the engine's table of settings.
 
 use super::{FAILURE, SUCCESS, ffi, warning};
-use ext_php_rs::ffi::{ext_php_rs_executor_globals, zend_hash_str_find, zend_ini_entry, zend_string};
+use ext_php_rs::ffi::{
+    ext_php_rs_executor_globals, zend_hash_str_find, zend_ini_entry, zend_string,
+};
 use ext_php_rs::flags::IniEntryPermission;
 use ext_php_rs::zend::{IniEntryDef, IniEntryDefs};
 use sessclust_engine::config::{SETTINGS, Settings};

@@ -83,14 +83,21 @@ unsafe extern "C" fn info(module: *mut ModuleEntry) {
     info_table_row!("Version", env!("CARGO_PKG_VERSION"));
     info_table_row!("Stores", "embedded (local://)");
     let directory = worker::with(|worker| worker.directory());
-    info_table_row!("Directory of this user's sessions", directory.as_deref().unwrap_or("not opened yet"));
+    info_table_row!(
+        "Directory of this user's sessions",
+        directory.as_deref().unwrap_or("not opened yet")
+    );
     info_table_end!();
 
     info_table_start!();
     info_table_header!("Setting", "In effect", "Range");
     let settings = ini::settings();
     for setting in &SETTINGS {
-        info_table_row!(setting.name.to_string_lossy().into_owned(), setting.effective(&settings), setting.range);
+        info_table_row!(
+            setting.name.to_string_lossy().into_owned(),
+            setting.effective(&settings),
+            setting.range
+        );
     }
     info_table_end!();
 

@@ -180,7 +180,11 @@ unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int
 /// by chance during a request.
 ///
 /// RETURN VALUE: their number, also in `*nrdels`; -1 for failure.
-unsafe extern "C" fn gc(_mod_data: ModData, lifetime: zend_long, nrdels: *mut zend_long) -> zend_long {
+unsafe extern "C" fn gc(
+    _mod_data: ModData,
+    lifetime: zend_long,
+    nrdels: *mut zend_long,
+) -> zend_long {
     let is_full = call::is_session_gc();
     let removed = run(|worker| {
         let (session, lifetime_s) = worker.session(Some(lifetime))?;

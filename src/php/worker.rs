@@ -44,7 +44,9 @@ pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T
         }
         Err(_) => {
             Segment::counters().add(Counter::Panics, 1);
-            warning::set("internal error of sessclust, please report it with the text in the error log");
+            warning::set(
+                "internal error of sessclust, please report it with the text in the error log",
+            );
             None
         }
     }
@@ -106,7 +108,8 @@ impl Worker {
     /// again with its lock held.
     pub(super) fn open(&mut self, save_path: &[u8]) -> Result<()> {
         let uid = Store::current_uid();
-        let is_same = |(path, store): &(Vec<u8>, Rc<Store>)| path == save_path && store.uid() == uid;
+        let is_same =
+            |(path, store): &(Vec<u8>, Rc<Store>)| path == save_path && store.uid() == uid;
         if !self.store.as_ref().is_some_and(is_same) {
             self.close();
             self.store = None;
@@ -134,9 +137,10 @@ impl Worker {
             // Negative is PHP's way of saying: at once. 0 has no end of its own, and gc removes it.
             self.lifetime_s = u64::try_from(lifetime).unwrap_or(0);
         }
-        let session = self.session.as_mut().ok_or_else(|| {
-            Error::new(ErrorKind::Config, "the session's store is not open")
-        })?;
+        let session = self
+            .session
+            .as_mut()
+            .ok_or_else(|| Error::new(ErrorKind::Config, "the session's store is not open"))?;
         Ok((session, self.lifetime_s))
     }
 

@@ -230,7 +230,10 @@ mod tests {
     #[test]
     fn switches_take_what_php_makes_of_them() {
         let sync = |text| set("sessclust.sync", text).map(|settings| settings.sync).ok();
-        assert_eq!((sync("1"), sync("On"), sync(""), sync("off")), (Some(true), Some(true), Some(false), Some(false)));
+        assert_eq!(
+            (sync("1"), sync("On"), sync(""), sync("off")),
+            (Some(true), Some(true), Some(false), Some(false))
+        );
         assert_eq!(sync("perhaps"), None);
     }
 
@@ -238,7 +241,8 @@ mod tests {
     fn an_error_names_setting_text_and_range() {
         let error = set("sessclust.max_size", "2\0G").expect_err("out of range");
         assert_eq!(error.kind(), ErrorKind::Config);
-        let expected = "sessclust.max_size: \"2\\x00G\" is not a value of it (1K to 1G, such as 64M)";
+        let expected =
+            "sessclust.max_size: \"2\\x00G\" is not a value of it (1K to 1G, such as 64M)";
         assert_eq!(error.to_string(), expected);
     }
 

@@ -14,9 +14,8 @@ const DIRECTORY_MODE: Mode = Mode::RWXU;
 /// symbolic link, for the default lies where everybody may write), this user's, writable for nobody
 /// else, and on this machine.
 pub(super) fn prepare(directory: &Path, uid: u32) -> Result<()> {
-    let refuse = |why: &str| {
-        Err(Error::new(ErrorKind::Directory, format!("{} {why}", directory.display())))
-    };
+    let refuse =
+        |why: &str| Err(Error::new(ErrorKind::Directory, format!("{} {why}", directory.display())));
     match rustix::fs::mkdir(directory, DIRECTORY_MODE) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => {

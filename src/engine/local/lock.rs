@@ -1,19 +1,13 @@
 //! Waiting for a session's lock.
 //!
-//! The lock is `flock` on the session's file, and nothing else decides who holds it: the kernel frees
-//! it when its holder dies, however it dies. `flock` alone can wait for ever or not at all, so a waiter asks
-//! the kernel (inotify) to be told when the file is closed, changed in its links or removed, and
-//! tries again then. A wake-up can be missed (the holder's last `close` is reported just before its
-//! lock goes; inotify may be unavailable), which costs a wait of [`LOCK_POLL_MAX`] at most.
+//! The lock is `flock` on the session's file: the kernel queues the waiters, wakes one when the lock is
+//! free, and frees it when its holder dies, however it dies.
 
+use super::alarm::Alarm;
 use crate::limits::LOCK_POLL_MAX;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use rustix::fs::{FlockOperation, Timespec, flock};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use std::ffi::CStr;
-use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 /// Takes the lock if nobody holds it.
@@ -25,64 +19,42 @@ pub(super) fn try_lock(file: BorrowedFd<'_>) -> rustix::io::Result<bool> {
     }
 }
 
-/// Gives the lock back before the file is closed. `close` alone would do, but it wakes the waiters just
-/// before the lock goes.
+/// Gives the lock back at once: `close` alone would leave it to a fork that has the file open too.
 pub(super) fn unlock(file: BorrowedFd<'_>) {
     // A failure leaves what `close` does anyway.
     let _ = flock(file, FlockOperation::Unlock);
 }
 
-/// Waits until `deadline` for the lock of the open file `file`, which is found at `path`. Says
-/// whether it was obtained.
-pub(super) fn wait(
-    file: BorrowedFd<'_>,
-    path: &CStr,
-    deadline: Instant,
-) -> rustix::io::Result<bool> {
-    let watch = watch(path);
+/// Waits until `deadline` for the lock and says whether it was obtained.
+pub(super) fn wait(file: BorrowedFd<'_>, deadline: Instant) -> rustix::io::Result<bool> {
+    let Some(_alarm) = Alarm::at(deadline) else { return wait_by_polling(file, deadline) };
+    loop {
+        if Instant::now() >= deadline {
+            return try_lock(file);
+        }
+        match flock(file, FlockOperation::LockExclusive) {
+            Ok(()) => return Ok(true),
+            // The alarm, or a signal that is not for us.
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The same where no alarm can be had: slower to notice, and unfair.
+fn wait_by_polling(file: BorrowedFd<'_>, deadline: Instant) -> rustix::io::Result<bool> {
     let mut pause = Duration::from_millis(1);
     loop {
-        // After the watch stands: a release from here on wakes us.
+        let left = deadline.saturating_duration_since(Instant::now());
         if try_lock(file)? {
             return Ok(true);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(false);
         }
-        sleep(watch.as_ref(), pause.min(left))?;
+        std::thread::sleep(pause.min(left));
         pause = (pause * 2).min(LOCK_POLL_MAX);
     }
-}
-
-/// A watch on the file at `path`; none where inotify is used up or unknown, which costs speed only.
-fn watch(path: &CStr) -> Option<OwnedFd> {
-    let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
-    let events = WatchFlags::CLOSE_WRITE
-        | WatchFlags::ATTRIB
-        | WatchFlags::DELETE_SELF
-        | WatchFlags::DONT_FOLLOW;
-    inotify::add_watch(&watch, path, events).ok()?;
-    Some(watch)
-}
-
-/// Sleeps for `pause`, or until the watch reports something. A signal ends it early.
-fn sleep(watch: Option<&OwnedFd>, pause: Duration) -> rustix::io::Result<()> {
-    let timeout = Timespec::try_from(pause).map_err(|_| Errno::INVAL)?;
-    let mut fds: Vec<PollFd<'_>> =
-        watch.iter().map(|watch| PollFd::new(*watch, PollFlags::IN)).collect();
-    match poll(&mut fds, Some(&timeout)) {
-        Ok(0) | Err(Errno::INTR) => return Ok(()),
-        Ok(_) => {}
-        Err(error) => return Err(error),
-    }
-    // What happened does not matter, but an event that stays in the queue would end every sleep.
-    let mut buffer = [MaybeUninit::uninit(); 512];
-    if let Some(watch) = watch {
-        let mut events = inotify::Reader::new(watch, &mut buffer);
-        while events.next().is_ok() {}
-    }
-    Ok(())
 }
 
 /// Who holds the lock of the file with this inode, as far as /proc tells: "process 4242 (command line)".

@@ -15,6 +15,7 @@
 //! What it does not do: survive the loss of the machine, or work on a network file system, where
 //! neither `flock` nor writing in place can be relied on. It refuses those.
 
+mod alarm;
 mod directory;
 pub mod format;
 mod lock;
@@ -84,6 +85,8 @@ pub struct Locked {
     file: OwnedFd,
     digest: Digest,
     page: Page,
+    /// The file's state when it was locked, for the first read.
+    stat: Option<Stat>,
     /// The process that took the lock. A fork shares the open file and must not unlock it.
     owner: rustix::process::Pid,
     waited: Duration,
@@ -147,9 +150,8 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn exists(&self, digest: &Digest) -> Result<bool> {
-        let stat = self.with_path(digest, |path| {
-            rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
-        });
+        let stat =
+            self.with_path(digest, |path| rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW));
         match stat {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
@@ -172,15 +174,18 @@ impl Store {
             if !obtained {
                 waited += self.wait(&file, digest, settings.lock_wait.saturating_sub(waited))?;
             }
-            let locked = Locked {
+            let mut locked = Locked {
                 file,
                 digest: *digest,
                 page: Page::default(),
+                stat: None,
                 owner: rustix::process::getpid(),
                 waited,
             };
-            // No name any more: destroyed between opening and locking. The name is free, or another file's.
-            if self.checked_stat(&locked.file, digest)?.st_nlink > 0 {
+            let stat = self.checked_stat(&locked.file, digest)?;
+            // No name any more: destroyed between opening and locking. The name is free, or another's.
+            if stat.st_nlink > 0 {
+                locked.stat = Some(stat);
                 return Ok(Some(locked));
             }
         }
@@ -189,8 +194,7 @@ impl Store {
     /// Waits for the lock and says how long.
     fn wait(&self, file: &OwnedFd, digest: &Digest, lock_wait: Duration) -> Result<Duration> {
         let started = Instant::now();
-        let obtained = self
-            .with_path(digest, |path| lock::wait(file.as_fd(), path, started + lock_wait))
+        let obtained = lock::wait(file.as_fd(), started + lock_wait)
             .map_err(|error| self.io_error("cannot lock", digest, error))?;
         let waited = started.elapsed();
         if obtained {
@@ -210,7 +214,11 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::NewerFormat`], [`ErrorKind::Io`].
     pub fn read(&self, locked: &mut Locked, buffer: &mut Vec<u8>) -> Result<Found> {
-        let (found, page) = self.read_file(&locked.file, &locked.digest, buffer)?;
+        let stat = match locked.stat.take() {
+            Some(stat) => stat,
+            None => self.checked_stat(&locked.file, &locked.digest)?,
+        };
+        let (found, page) = self.read_file(&locked.file, &stat, &locked.digest, buffer)?;
         locked.page = page;
         Ok(found)
     }
@@ -228,7 +236,8 @@ impl Store {
     ) -> Result<Option<Found>> {
         for _ in 0..PEEK_TRIES {
             let Some(file) = self.open_file(digest, Open::Existing)? else { return Ok(None) };
-            match self.read_file(&file, digest, buffer)? {
+            let stat = self.checked_stat(&file, digest)?;
+            match self.read_file(&file, &stat, digest, buffer)? {
                 // Perhaps only overtaken by a writer between the page and the data.
                 (Found::Damaged(_), _) => {}
                 (found, _) => return Ok(Some(found)),
@@ -243,11 +252,11 @@ impl Store {
     fn read_file(
         &self,
         file: &OwnedFd,
+        stat: &Stat,
         digest: &Digest,
         buffer: &mut Vec<u8>,
     ) -> Result<(Found, Page)> {
         let read_error = |error| self.io_error("cannot read", digest, error);
-        let stat = self.checked_stat(file, digest)?;
         let mut bytes = [0; PAGE_BYTES];
         let length = read_at(file, &mut bytes, 0).map_err(read_error)?;
         let bytes = &bytes[..length];
@@ -265,10 +274,11 @@ impl Store {
             } else if start + slot.header.data_bytes <= stat.st_size as u64 {
                 // Compared with the file's size first: a forged length must not allocate.
                 buffer.reserve_exact(slot.header.data_bytes as usize);
-                read_to(file, buffer, slot.header.data_bytes as usize, start).map_err(read_error)?;
+                read_to(file, buffer, slot.header.data_bytes as usize, start)
+                    .map_err(read_error)?;
             }
             if slot.header.matches(buffer) {
-                let found = match is_past(&stat, slot.header.lifetime_s) {
+                let found = match is_past(stat, slot.header.lifetime_s) {
                     true => Found::Ended,
                     false => Found::Data,
                 };
@@ -343,9 +353,9 @@ impl Store {
     fn sync_names(&self, digest: &Digest) -> Result<()> {
         let shard = PathBuf::from(self.shown_path(digest));
         for directory in [shard.parent().unwrap_or(&self.directory), &self.directory] {
-            std::fs::File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(|error| Error::io(format!("cannot sync {}", directory.display()), error))?;
+            std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(
+                |error| Error::io(format!("cannot sync {}", directory.display()), error),
+            )?;
         }
         Ok(())
     }
@@ -356,7 +366,7 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn touch(&self, locked: &Locked, lifetime_s: u64) -> Result<bool> {
-        if !locked.page.live().is_some_and(|live| live.header.lifetime_s == lifetime_s) {
+        if locked.page.live().is_none_or(|live| live.header.lifetime_s != lifetime_s) {
             return Ok(false);
         }
         let now = Timestamps {
@@ -412,8 +422,7 @@ impl Store {
     fn checked_stat(&self, file: &OwnedFd, digest: &Digest) -> Result<Stat> {
         let stat = rustix::fs::fstat(file)
             .map_err(|error| self.io_error("cannot look at", digest, error))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
-            || stat.st_uid != self.uid
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_uid != self.uid
         {
             return Err(self.foreign_file(digest));
         }

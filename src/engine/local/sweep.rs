@@ -198,9 +198,8 @@ impl Store {
     /// a new one under the same id. The new one goes, as if destroyed; ids are not used again otherwise.
     fn remove_if_past(&self, name: &Name, lifetime_s: u64, buffer: &mut Vec<u8>) -> bool {
         let Some(digest) = Digest::from_hex(name) else { return false };
-        let stat = self.with_path(&digest, |path| {
-            rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
-        });
+        let stat = self
+            .with_path(&digest, |path| rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW));
         // The cheap look, which settles nearly all: used within the caller's lifetime.
         if !stat.is_ok_and(|stat| idle_s(&stat) > lifetime_s) {
             return false;
@@ -209,16 +208,29 @@ impl Store {
         if !lock::try_lock(file.as_fd()).unwrap_or(false) {
             return false;
         }
-        let is_past = match self.read_file(&file, &digest, buffer) {
-            Ok((Found::Data, page)) => page.live().is_some_and(|live| live.header.lifetime_s == 0),
-            Ok((Found::Absent | Found::Ended | Found::Damaged(_), _)) => true,
-            Err(_) => false,
-        };
-        let still_idle = self.checked_stat(&file, &digest).is_ok_and(|stat| {
-            stat.st_nlink > 0 && idle_s(&stat) > lifetime_s
-        });
-        let removed = is_past && still_idle && self.destroy(&digest).is_ok();
+        let removed = self.has_ended(&file, &digest, lifetime_s, buffer).unwrap_or(false)
+            && self.destroy(&digest).is_ok();
         lock::unlock(file.as_fd());
         removed
+    }
+
+    /// Whether a locked session is past its own end, or past the caller's if it has none.
+    fn has_ended(
+        &self,
+        file: &OwnedFd,
+        digest: &Digest,
+        lifetime_s: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<bool> {
+        // Again, now that nobody can use it any more.
+        let stat = self.checked_stat(file, digest)?;
+        if stat.st_nlink == 0 || idle_s(&stat) <= lifetime_s {
+            return Ok(false);
+        }
+        let (found, page) = self.read_file(file, &stat, digest, buffer)?;
+        Ok(match found {
+            Found::Data => page.live().is_some_and(|live| live.header.lifetime_s == 0),
+            Found::Absent | Found::Ended | Found::Damaged(_) => true,
+        })
     }
 }

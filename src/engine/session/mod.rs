@@ -197,6 +197,10 @@ impl Session {
     /// session has to be opened first.
     pub fn write(&mut self, id: SessionId<'_>, data: &[u8], lifetime_s: u64) -> Result<()> {
         let digest = id.digest();
+        // Unchanged data in a fork: its parent will say how the session ends.
+        if self.is_forked() && data == self.buffer {
+            return Ok(());
+        }
         self.may_write(&digest)?;
         let (size, max) = (data.len() as u64, self.settings.max_size);
         if size > max {
@@ -231,13 +235,11 @@ impl Session {
     /// # Errors
     /// As [`Session::write`], which stores the data if there is no version to touch.
     pub fn touch(&mut self, id: SessionId<'_>, data: &[u8], lifetime_s: u64) -> Result<()> {
-        // Unchanged data in a fork: its parent will say how the session ends.
-        if self.is_forked() {
-            return Ok(());
-        }
         let started = Instant::now();
         let touched = match &self.held {
-            Some(held) if *held.digest() == id.digest() => self.store.touch(held, lifetime_s)?,
+            Some(held) if *held.digest() == id.digest() && !self.is_forked() => {
+                self.store.touch(held, lifetime_s)?
+            }
             _ => false,
         };
         if !touched {
@@ -321,7 +323,9 @@ impl Session {
             let started = Instant::now();
             let locked = self.store.lock(digest, open, &self.settings);
             match &locked {
-                Ok(locked) => self.count_wait(locked.as_ref().map_or(Duration::ZERO, Locked::waited)),
+                Ok(locked) => {
+                    self.count_wait(locked.as_ref().map_or(Duration::ZERO, Locked::waited))
+                }
                 Err(error) if error.kind() == ErrorKind::Locked => {
                     self.count_wait(started.elapsed());
                     self.counters.add(Counter::LockFailures, 1);
@@ -374,7 +378,8 @@ impl Session {
             return Err(Error::new(ErrorKind::Forked, text));
         }
         if self.undelivered && self.holds(digest) {
-            let text = format!("session {digest} could not be read into PHP, so it is not overwritten");
+            let text =
+                format!("session {digest} could not be read into PHP, so it is not overwritten");
             return Err(Error::new(ErrorKind::NotDelivered, text));
         }
         Ok(())

@@ -204,9 +204,7 @@ mod tests {
         assert_eq!(decode(sealed(|b| b[4] = 2)), Err(HeaderError::NewerFormat(2)));
         assert_eq!(decode(sealed(|b| b[5] = 1)), Err(HeaderError::Reserved));
         assert_eq!(decode(sealed(|b| b[32] ^= 1)), Err(HeaderError::OtherSession));
-        let set_length = |length: u64| {
-            sealed(|b| b[24..32].copy_from_slice(&length.to_le_bytes()))
-        };
+        let set_length = |length: u64| sealed(|b| b[24..32].copy_from_slice(&length.to_le_bytes()));
         assert_eq!(decode(set_length(DATA_BYTES_MAX + 1)), Err(HeaderError::Length));
         assert!(decode(set_length(DATA_BYTES_MAX)).is_ok());
     }
@@ -215,7 +213,10 @@ mod tests {
     #[test]
     fn the_bytes_of_format_1_stay() {
         let bytes = header().encode();
-        assert_eq!(bytes[..32], *b"SCLR\x01\0\0\0\x07\0\0\0\0\0\0\0\xa0\x05\0\0\0\0\0\0\x06\0\0\0\0\0\0\0");
+        assert_eq!(
+            bytes[..32],
+            *b"SCLR\x01\0\0\0\x07\0\0\0\0\0\0\0\xa0\x05\0\0\0\0\0\0\x06\0\0\0\0\0\0\0"
+        );
         assert_eq!(read_u64(&bytes, 64), sum(b"n|i:1;"));
         // XXH3-64 of no bytes, from the test vectors of the xxHash project.
         assert_eq!(sum(b""), 0x2d06_8005_38d3_94c2);

@@ -26,9 +26,8 @@ impl Segment {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         let length = size_of::<Counters>();
         // SAFETY: a null address lets the kernel choose, so no existing mapping is touched.
-        let mapped = unsafe {
-            mmap_anonymous(std::ptr::null_mut(), length, protection, MapFlags::SHARED)
-        };
+        let mapped =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), length, protection, MapFlags::SHARED) };
         if let Ok(address) = mapped {
             COUNTERS.store(address.cast(), Ordering::Release);
         }
