@@ -1,7 +1,8 @@
-//! Finds PHP, checks that its session module is one that this extension was written for, and says in a
-//! sentence what to do when it is not.
+//! Finds PHP, checks that its session module is one that this extension was written for, and says
+//! in a sentence what to do when it is not.
 //!
-//! `PHP_CONFIG` names the `php-config` of the PHP to build for; without it, `php-config` in the PATH.
+//! `PHP_CONFIG` names the `php-config` of the PHP to build for; without it, `php-config` in the
+//! PATH.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ const PROBE: &str = r#"
 #include "php.h"
 #include "ext/session/php_session.h"
 #include <stddef.h>
-#define IS_SLOT(field, slot) _Static_assert(offsetof(ps_module, field) == (slot) * sizeof(void *), #field)
+#define IS_SLOT(field, slot) \
+    _Static_assert(offsetof(ps_module, field) == (slot) * sizeof(void *), #field)
 _Static_assert(sizeof(ps_module) == 10 * sizeof(void *), "ps_module");
 IS_SLOT(s_name, 0);
 IS_SLOT(s_open, 1);

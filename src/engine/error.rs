@@ -79,8 +79,8 @@ impl std::error::Error for Error {
     }
 }
 
-/// Bytes from outside made fit for a message: cut at [`crate::limits::SHOWN_BYTES_MAX`], control and
-/// non-ASCII bytes escaped (PHP drops a message that holds a NUL).
+/// Bytes from outside made fit for a message: cut at [`crate::limits::SHOWN_BYTES_MAX`], control
+/// and non-ASCII bytes escaped (PHP drops a message that holds a NUL).
 pub fn shown(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(crate::limits::SHOWN_BYTES_MAX)];
     let dots = if cut.len() < bytes.len() { "..." } else { "" };

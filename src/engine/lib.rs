@@ -1,10 +1,10 @@
-//! The session engine of sessclust. It knows sessions, locks, records and stores, and no PHP, so that
-//! it can be tested, fuzzed and used from other programs.
+//! The session engine of sessclust. It knows sessions, locks, records and stores, and no PHP, so
+//! that it can be tested, fuzzed and used from other programs.
 //!
 //! ```text
-//! session::Session    what one request does with its session: validate, read, write, touch, destroy
+//! session::Session    one request's session: validate, read, write, touch, destroy
 //!   v
-//! local::Store        the embedded store: one file a session, two slots a file, flock as the lock
+//! local::Store        the embedded store: one file a session, two slots a file, flock as lock
 //! ```
 //!
 //! [`config`], [`error`], [`limits`] and [`stats`] may be used by all layers and use none of them.

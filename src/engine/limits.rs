@@ -20,8 +20,8 @@ pub const BUFFER_BYTES_KEPT: usize = 256 * 1024;
 /// Longest pause between two tries for a lock, where the kernel cannot do the waiting.
 pub const LOCK_POLL_MAX: Duration = Duration::from_millis(20);
 
-/// Files that one automatic sweep looks at, at most. A look is one `stat` (about 1 us), so a request
-/// that happens to sweep is held up by about a millisecond.
+/// Files that one automatic sweep looks at, at most. A look is one `stat` (about 1 us), so a
+/// request that happens to sweep is held up by about a millisecond.
 pub const SWEEP_FILES_MAX: usize = 500;
 
 /// Shortest time between two looks of one process at whether a sweep is due.

@@ -1,7 +1,7 @@
 //! Which PHP function is running, and with which arguments.
 //!
-//! PHP tells a save handler neither that a session is only going to be read nor who asks for a gc. Both
-//! can be seen in the frame of the function that called the session module.
+//! PHP tells a save handler neither that a session is only going to be read nor who asks for a gc.
+//! Both can be seen in the frame of the function that called the session module.
 
 use ext_php_rs::ffi::{
     IS_ARRAY, IS_LONG, IS_STRING, IS_TRUE, ZEND_INTERNAL_FUNCTION, ext_php_rs_executor_globals,
@@ -9,18 +9,20 @@ use ext_php_rs::ffi::{
 };
 use sessclust_engine::session::Access;
 
-/// Frames looked at, at most: a save handler written in PHP adds some between `session_start()` and us.
+/// Frames looked at, at most: a save handler written in PHP adds some between `session_start()` and
+/// us.
 const FRAMES_MAX: usize = 32;
 
 /// Arguments begin behind a frame's header, at a whole zval. Source: `ZEND_CALL_FRAME_SLOT`.
 const FRAME_SLOTS: usize = size_of::<zend_execute_data>().div_ceil(size_of::<zval>());
 
-/// Whether the session that is being started is only read: `session_start(['read_and_close' => true])`.
+/// Whether the session that is being started is only read: `session_start(['read_and_close' =>
+/// true])`.
 pub(super) fn access() -> Access {
     const OPTION: &[u8] = b"read_and_close";
     let Some(frame) = running(b"session_start") else { return Access::Locked };
-    // SAFETY: the frame of a running internal function: its header and as many arguments as it says are
-    // valid, and an argument of type array holds a valid hash table.
+    // SAFETY: the frame of a running internal function: its header and as many arguments as it says
+    // are valid, and an argument of type array holds a valid hash table.
     let option = unsafe {
         if (*frame).This.u2.num_args == 0 {
             return Access::Locked;
@@ -67,7 +69,8 @@ fn running(name: &[u8]) -> Option<*const zend_execute_data> {
     for _ in 0..FRAMES_MAX {
         // SAFETY: null, or a frame on Zend's stack, which stays while its function runs, as do we.
         let current = unsafe { frame.as_ref() }?;
-        // SAFETY: null, or a valid function; `type_` and `common` are common to all members of the union.
+        // SAFETY: null, or a valid function; `type_` and `common` are common to all members of the
+        // union.
         let is_wanted = unsafe {
             current.func.as_ref().is_some_and(|function| {
                 u32::from(function.type_) == ZEND_INTERNAL_FUNCTION

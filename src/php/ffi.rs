@@ -1,7 +1,7 @@
 //! Declarations of PHP's session API, which ext-php-rs does not bind.
 //!
-//! Source: `ext/session/php_session.h` and `main/fopen_wrappers.h` of PHP 8.1 to 8.5, and POSIX. `build.rs`
-//! compiles the same layout as assertions against the installed headers.
+//! Source: `ext/session/php_session.h` and `main/fopen_wrappers.h` of PHP 8.1 to 8.5, and POSIX.
+//! `build.rs` compiles the same layout as assertions against the installed headers.
 
 use ext_php_rs::ffi::{zend_long, zend_string};
 use ext_php_rs::zend::ModuleEntry;
@@ -43,11 +43,13 @@ unsafe impl Sync for PsModule {}
 unsafe extern "C" {
     /// Adds a save handler to PHP's table; -1 if all 32 places are taken. Keeps the pointer.
     pub(super) fn php_session_register_module(module: *const PsModule) -> c_int;
-    /// Draws a session id from the system's random source; null, with an exception thrown, if that fails.
+    /// Draws a session id from the system's random source; null, with an exception thrown, if that
+    /// fails.
     pub(super) fn php_session_create_id(mod_data: ModData) -> *mut zend_string;
     /// Not 0, with a warning raised, if `open_basedir` forbids the path.
     pub(super) fn php_check_open_basedir(path: *const c_char) -> c_int;
-    /// Calls `child` in the child of every later fork; 0 if it will. Forgotten when the extension is unloaded.
+    /// Calls `child` in the child of every later fork; 0 if it will. Forgotten when the extension
+    /// is unloaded.
     pub(super) fn pthread_atfork(
         prepare: Option<unsafe extern "C" fn()>,
         parent: Option<unsafe extern "C" fn()>,

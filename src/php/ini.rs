@@ -27,7 +27,8 @@ static TABLE: IniEntryDefs<ENTRIES> = {
 };
 
 thread_local! {
-    /// The settings in effect; PHP calls [`on_modify`] for every change, also at the start of a thread.
+    /// The settings in effect; PHP calls [`on_modify`] for every change, also at the start of a
+    /// thread.
     static IN_EFFECT: RefCell<Settings> = RefCell::default();
 }
 
@@ -41,7 +42,8 @@ pub(super) fn settings() -> Settings {
     IN_EFFECT.with_borrow(|settings| *settings)
 }
 
-/// Takes over a new value, or warns and refuses it: PHP then keeps the value before, at start the default.
+/// Takes over a new value, or warns and refuses it: PHP then keeps the value before, at start the
+/// default.
 unsafe extern "C" fn on_modify(
     _entry: *mut zend_ini_entry,
     value: *mut zend_string,
@@ -67,7 +69,8 @@ unsafe extern "C" fn on_modify(
 /// configuration, as opposed to the server's.
 pub(super) fn save_path_was_changed() -> bool {
     const NAME: &[u8] = b"session.save_path";
-    // SAFETY: the table of INI entries is valid while a request runs; its values are pointers to entries.
+    // SAFETY: the table of INI entries is valid while a request runs; its values are pointers to
+    // entries.
     unsafe {
         let entries = (*ext_php_rs_executor_globals()).ini_directives;
         let entry = zend_hash_str_find(entries, NAME.as_ptr().cast(), NAME.len());

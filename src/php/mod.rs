@@ -2,18 +2,21 @@
 //!
 //! When PHP calls what:
 //!
-//! * **MINIT**, once as a rule, before FPM and Apache fork; twice in one process when Apache restarts.
-//!   Registers the save handler and the INI entries, maps the shared counters. Opens no file or socket, starts
-//!   no thread, for the workers would share them.
-//! * **fork**, by FPM, Apache or an application: the child lets go of a session that its parent holds.
+//! * **MINIT**, once as a rule, before FPM and Apache fork; twice in one process when Apache
+//!   restarts. Registers the save handler and the INI entries, maps the shared counters. Opens no
+//!   file or socket, starts no thread, for the workers would share them.
+//! * **fork**, by FPM, Apache or an application: the child lets go of a session that its parent
+//!   holds.
 //! * **RINIT**, before each request: the request's figures begin at zero.
-//! * **the save handler's callbacks**, during the request and in RSHUTDOWN of PHP's session extension,
-//!   which runs after ours would. So what a request leaves open is dropped in **post deactivate**.
-//! * A worker's state ([`worker`]) is made at first use, in the process (under ZTS, the thread) that uses it.
+//! * **the save handler's callbacks**, during the request and in RSHUTDOWN of PHP's session
+//!   extension, which runs after ours would. So what a request leaves open is dropped in **post
+//!   deactivate**.
+//! * A worker's state ([`worker`]) is made at first use, in the process (under ZTS, the thread)
+//!   that uses it.
 //!
-//! Zend may `longjmp` over Rust frames: when memory runs out while it allocates, and when a user's error
-//! handler ends the request. So no function here holds anything with a destructor while it calls Zend;
-//! bytes and texts that must live that long are kept in thread-local state.
+//! Zend may `longjmp` over Rust frames: when memory runs out while it allocates, and when a user's
+//! error handler ends the request. So no function here holds anything with a destructor while it
+//! calls Zend; bytes and texts that must live that long are kept in thread-local state.
 #![allow(unsafe_code, reason = "the C ABI of PHP is spoken here and nowhere else")]
 
 mod call;

@@ -1,14 +1,14 @@
 //! The nine callbacks of the save handler, in the order in which PHP calls them.
 //!
 //! ```text
-//! session start   open, (no id: create_sid | strict mode: validate_sid, then perhaps create_sid), read, (gc)
+//! session start   open, (no id: create_sid; strict mode: validate_sid, create_sid), read, (gc)
 //! session end     write, or update_timestamp if nothing has changed; close
 //! regenerate id   write or destroy the old, close, open, create_sid, (validate_sid,) read
 //! ```
 //!
-//! PHP's obligations are those of `ext/session/mod_files.c`, its reference for save handlers. Every callback is
-//! the same three steps: borrow the arguments, [`run`] the engine, then, with nothing left on the stack that
-//! has a destructor, allocate or warn.
+//! PHP's obligations are those of `ext/session/mod_files.c`, its reference for save handlers. Every
+//! callback is the same three steps: borrow the arguments, [`run`] the engine, then, with nothing
+//! left on the stack that has a destructor, allocate or warn.
 
 use super::ffi::{ModData, OpenText, PsModule, bytes};
 use super::worker::run;
@@ -69,9 +69,8 @@ unsafe fn with_session(
 
 /// Opens the store.
 ///
-/// PARAMETERS: `save_path`, never null; the session's name is not used, since two applications with different
-/// names have different ids.
-/// RETURN VALUE: SUCCESS with `*mod_data` set, or FAILURE.
+/// PARAMETERS: `save_path`, never null; the session's name is not used, since two applications with
+/// different names have different ids. RETURN VALUE: SUCCESS with `*mod_data` set, or FAILURE.
 unsafe extern "C" fn open(mod_data: ModData, save_path: OpenText, _name: OpenText) -> c_int {
     // SAFETY: PHP passes a valid text that it holds for the length of the callback.
     let save_path = unsafe { open_text(save_path) };
@@ -124,8 +123,8 @@ unsafe extern "C" fn read(
         warning::raise();
         return FAILURE;
     };
-    // SAFETY: the bytes are the worker's, unchanged until it is called again. Zend may jump out of this call when
-    // memory runs out; the session then stays undelivered and is not overwritten.
+    // SAFETY: the bytes are the worker's, unchanged until it is called again. Zend may jump out of
+    // this call when memory runs out; the session then stays undelivered and is not overwritten.
     let string = unsafe { ext_php_rs_zend_string_init(data.start.cast(), data.length, false) };
     // SAFETY: PHP passes a valid place for the string.
     unsafe { *val = string };
@@ -133,7 +132,8 @@ unsafe extern "C" fn read(
         worker.session(None)?.0.delivered();
         Ok(())
     });
-    // Damage to the record, if there was any. Last, for the user's error handler may use the session.
+    // Damage to the record, if there was any. Last, for the user's error handler may use the
+    // session.
     warning::raise();
     SUCCESS
 }
@@ -176,8 +176,8 @@ unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int
     unsafe { with_session(key, None, |session, id, _| session.destroy(id)) }
 }
 
-/// Removes sessions that have ended: all of them if the application asks by session_gc(), a bounded step if it is
-/// by chance during a request.
+/// Removes sessions that have ended: all of them if the application asks by session_gc(), a bounded
+/// step if it is by chance during a request.
 ///
 /// RETURN VALUE: their number, also in `*nrdels`; -1 for failure.
 unsafe extern "C" fn gc(
@@ -207,8 +207,9 @@ unsafe extern "C" fn create_sid(mod_data: ModData) -> *mut zend_string {
         if id.is_null() {
             return id;
         }
-        // A store that cannot be looked at, or is not open (SessionHandler::create_sid() may be called at any
-        // time), is no reason to have no id; the read that follows says what is wrong.
+        // A store that cannot be looked at, or is not open (SessionHandler::create_sid() may be
+        // called at any time), is no reason to have no id; the read that follows says what is
+        // wrong.
         let is_free = run(|worker| {
             // SAFETY: the id was just made.
             let id = SessionId::parse(unsafe { bytes(id) })?;
@@ -224,7 +225,8 @@ unsafe extern "C" fn create_sid(mod_data: ModData) -> *mut zend_string {
     null_mut()
 }
 
-/// Whether a session exists, for strict mode. Locks and reads it on the way, for the read that follows.
+/// Whether a session exists, for strict mode. Locks and reads it on the way, for the read that
+/// follows.
 ///
 /// RETURN VALUE: SUCCESS if it does; FAILURE, and PHP draws a new id.
 unsafe extern "C" fn validate_sid(_mod_data: ModData, key: *mut zend_string) -> c_int {

@@ -1,7 +1,7 @@
 //! One PHP warning for one failure.
 //!
-//! The text is set while Rust code runs and raised when nothing with a destructor is left on the stack, because a
-//! user's error handler may end the request by jumping over us.
+//! The text is set while Rust code runs and raised when nothing with a destructor is left on the
+//! stack, because a user's error handler may end the request by jumping over us.
 
 use ext_php_rs::ffi::php_error_docref;
 use ext_php_rs::flags::ErrorType;
@@ -10,7 +10,8 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_int};
 
 thread_local! {
-    /// The text; replaced by the next one only, so that a pointer to it stays good while PHP formats it.
+    /// The text; replaced by the next one only, so that a pointer to it stays good while PHP
+    /// formats it.
     static TEXT: RefCell<CString> = RefCell::default();
     static IS_PENDING: Cell<bool> = const { Cell::new(false) };
 }
@@ -32,8 +33,8 @@ pub(super) fn raise() {
     Segment::counters().add(Counter::Warnings, 1);
     let text = TEXT.with_borrow(|text| text.as_ptr());
     let level = ErrorType::Warning.bits() as c_int;
-    // SAFETY: both texts end with NUL; the message is an argument, never the format. PHP has formatted it
-    // before it runs any user code that could set another one.
+    // SAFETY: both texts end with NUL; the message is an argument, never the format. PHP has
+    // formatted it before it runs any user code that could set another one.
     unsafe { php_error_docref(std::ptr::null(), level, c"%s".as_ptr(), text) };
 }
 

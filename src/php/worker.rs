@@ -24,8 +24,8 @@ pub(super) fn with<T>(f: impl FnOnce(&mut Worker) -> T) -> T {
 
 /// To be called by the C library in the child of every fork.
 pub(super) unsafe extern "C" fn after_fork() {
-    // The thread that forks is the one whose state this is. It is not within `with`, which does not fork; a
-    // thread that is going down has no state any more.
+    // The thread that forks is the one whose state this is. It is not within `with`, which does not
+    // fork; a thread that is going down has no state any more.
     let _ = WORKER.try_with(|worker| {
         if let Ok(mut worker) = worker.try_borrow_mut() {
             worker.forget_inherited();
@@ -33,8 +33,9 @@ pub(super) unsafe extern "C" fn after_fork() {
     });
 }
 
-/// Calls `f` for one of the save handler's callbacks. A failure or a panic becomes a warning, to be raised by the
-/// caller when nothing with a destructor is left on its stack. `T` is `Copy` so that nothing is.
+/// Calls `f` for one of the save handler's callbacks. A failure or a panic becomes a warning, to be
+/// raised by the caller when nothing with a destructor is left on its stack. `T` is `Copy` so that
+/// nothing is.
 pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(|| with(f))) {
         Ok(Ok(value)) => Some(value),
@@ -89,7 +90,8 @@ impl Worker {
         self.session = None;
     }
 
-    /// The directory that a save path names, for `open_basedir`; null if it names none. Valid until the next call.
+    /// The directory that a save path names, for `open_basedir`; null if it names none. Valid until
+    /// the next call.
     pub(super) fn local_base(&mut self, save_path: &[u8]) -> Result<*const c_char> {
         let base = SavePath::parse(save_path)?.local_base;
         // A parsed path holds no NUL.
@@ -104,8 +106,8 @@ impl Worker {
         }
     }
 
-    /// Opens the store that a save path names. A session that is open already stays so: session_reset() opens
-    /// again with its lock held.
+    /// Opens the store that a save path names. A session that is open already stays so:
+    /// session_reset() opens again with its lock held.
     pub(super) fn open(&mut self, save_path: &[u8]) -> Result<()> {
         let uid = Store::current_uid();
         let is_same =
@@ -131,7 +133,8 @@ impl Worker {
         }
     }
 
-    /// The open session, for a callback that was given `lifetime` (`session.gc_maxlifetime` in seconds).
+    /// The open session, for a callback that was given `lifetime` (`session.gc_maxlifetime` in
+    /// seconds).
     pub(super) fn session(&mut self, lifetime: Option<i64>) -> Result<(&mut Session, u64)> {
         if let Some(lifetime) = lifetime {
             // Negative is PHP's way of saying: at once. 0 has no end of its own, and gc removes it.

@@ -19,7 +19,8 @@ pub struct Settings {
     pub max_size: u64,
     /// Whether a commit waits for the disk.
     pub sync: bool,
-    /// Whether ended sessions are removed at the end of requests, whatever `session.gc_probability` is.
+    /// Whether ended sessions are removed at the end of requests, whatever `session.gc_probability`
+    /// is.
     pub auto_gc: bool,
 }
 
@@ -84,8 +85,9 @@ pub static SETTINGS: [Setting; 4] = [
         name: c"sessclust.sync",
         default: c"off",
         range: "on or off",
-        help: "Embedded store: whether a commit waits until the disk has the session (fdatasync). Off, \
-               a power cut may cost the last seconds; a crash of PHP costs nothing either way.",
+        help: "Embedded store: whether a commit waits until the disk has the session (fdatasync). \
+               Off, a power cut may cost the last seconds; a crash of PHP costs nothing either \
+               way.",
         kind: Kind::Switch { field: |settings| &mut settings.sync },
     },
     Setting {

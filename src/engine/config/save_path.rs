@@ -7,8 +7,8 @@
 //! directory = an absolute path without "." and ".." as components
 //! ```
 //!
-//! Errors name the position, counted in bytes from 0, and say how to write what was probably meant. They show
-//! no more of the text than its scheme, for people put passwords into save paths.
+//! Errors name the position, counted in bytes from 0, and say how to write what was probably meant.
+//! They show no more of the text than its scheme, for people put passwords into save paths.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::DIRECTORY_BYTES_MAX;
@@ -83,8 +83,8 @@ fn not_local(text: &[u8]) -> Error {
         ),
         None if text.contains(&b':') => error(
             0,
-            "a list of servers (host:port) is not supported by this version, which has the embedded \
-             store only: leave it empty or write local:///directory",
+            "a list of servers (host:port) is not supported by this version, which has the \
+             embedded store only: leave it empty or write local:///directory",
         ),
         None => error(
             0,

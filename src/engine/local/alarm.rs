@@ -1,12 +1,13 @@
 //! Ending a blocking system call in time.
 //!
-//! `flock` has no time-out. Trying again and again instead costs a waiter up to the length of a pause, wakes all
-//! waiters where the kernel wakes one, and lets latecomers overtake: with 8 processes at one session
-//! it did a third of the work, with waits twice as long. So the kernel does the waiting, and a POSIX timer
-//! sends this thread a signal when it has waited long enough.
+//! `flock` has no time-out. Trying again and again instead costs a waiter up to the length of a
+//! pause, wakes all waiters where the kernel wakes one, and lets latecomers overtake: with 8
+//! processes at one session it did a third of the work, with waits twice as long. So the kernel
+//! does the waiting, and a POSIX timer sends this thread a signal when it has waited long enough.
 //!
-//! The signal is a real-time one that nobody in the process uses, with a handler that does nothing, since its
-//! arrival is all that is needed: the call returns `EINTR`. The handler stays for the life of the process.
+//! The signal is a real-time one that nobody in the process uses, with a handler that does nothing,
+//! since its arrival is all that is needed: the call returns `EINTR`. The handler stays for the
+//! life of the process.
 #![allow(unsafe_code, reason = "timers and signals are to be had from the C library only")]
 
 use std::mem::{MaybeUninit, zeroed};
@@ -70,8 +71,9 @@ extern "C" fn interrupt(_signal: libc::c_int) {}
 /// Takes the highest real-time signal that is free. (PHP's own timers, under ZTS, take the lowest.)
 fn claim_signal() -> Option<libc::c_int> {
     (libc::SIGRTMIN() + 1..libc::SIGRTMAX()).rev().find(|signal| {
-        // SAFETY: zeros are a valid sigaction, the pointers are good for the calls, and the handler may run at any
-        // point since it does nothing. Without SA_RESTART the interrupted call returns.
+        // SAFETY: zeros are a valid sigaction, the pointers are good for the calls, and the handler
+        // may run at any point since it does nothing. Without SA_RESTART the interrupted call
+        // returns.
         unsafe {
             let mut current: libc::sigaction = zeroed();
             if libc::sigaction(*signal, null_mut(), &raw mut current) != 0

@@ -14,12 +14,12 @@
 //! ```
 //!
 //! *offset* is where the data begins: 0 means right behind the header (up to 1952 bytes), anything
-//! else is a multiple of 4096, at or behind 4096. The extents of the two slots never overlap. A slot of
-//! zeros has never been written. The file's modification time is the session's last use.
+//! else is a multiple of 4096, at or behind 4096. The extents of the two slots never overlap. A
+//! slot of zeros has never been written. The file's modification time is the session's last use.
 //!
-//! A small session is one block of disk, and slot and data go out in one write within one page. Nothing
-//! is renamed or truncated on the way; a file that has become much too large is cut behind both
-//! extents (see [`Page::end`]).
+//! A small session is one block of disk, and slot and data go out in one write within one page.
+//! Nothing is renamed or truncated on the way; a file that has become much too large is cut behind
+//! both extents (see [`Page::end`]).
 
 use crate::session::id::Digest;
 use crate::session::record::{Header, HeaderError, read_u64, sum};
@@ -127,8 +127,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Reads the slots of session `digest` from the first bytes of its file: [`PAGE_BYTES`] of them, or
-    /// fewer if the file is shorter. No bytes are a file that was made but never written.
+    /// Reads the slots of session `digest` from the first bytes of its file: [`PAGE_BYTES`] of
+    /// them, or fewer if the file is shorter. No bytes are a file that was made but never written.
     pub fn decode(bytes: &[u8], digest: &Digest) -> Self {
         let mut page = Self::default();
         for index in [SlotIndex::First, SlotIndex::Second] {
@@ -158,8 +158,8 @@ impl Page {
         self.note(HeaderError::Sum);
     }
 
-    /// What was wrong with a slot that is not empty, if anything was. A later format outranks all else,
-    /// for such a file must not be written.
+    /// What was wrong with a slot that is not empty, if anything was. A later format outranks all
+    /// else, for such a file must not be written.
     pub fn damage(&self) -> Option<HeaderError> {
         self.damage
     }
@@ -175,8 +175,8 @@ impl Page {
         self.newest_first().next()
     }
 
-    /// Where the next version goes: the slot that is not live, and for long data an extent that does
-    /// not touch the live one's.
+    /// Where the next version goes: the slot that is not live, and for long data an extent that
+    /// does not touch the live one's.
     pub fn place(&self, digest: Digest, lifetime_s: u64, data: &[u8]) -> Slot {
         let live = self.live();
         let index = live.map_or(SlotIndex::First, |live| live.index.other());
@@ -331,8 +331,9 @@ mod tests {
         }
     }
 
-    /// Power loss: of the pages written since the last sync any subset is on the disk. What is read is a
-    /// whole version that was written, or nothing; and the synced one is there as long as only one write followed.
+    /// Power loss: of the pages written since the last sync any subset is on the disk. What is read
+    /// is a whole version that was written, or nothing; and the synced one is there as long as only
+    /// one write followed.
     #[test]
     fn power_loss_never_gives_half_a_session() {
         let mut random = fastrand::Rng::with_seed(2);

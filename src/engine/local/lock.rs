@@ -1,7 +1,7 @@
 //! Waiting for a session's lock.
 //!
-//! The lock is `flock` on the session's file: the kernel queues the waiters, wakes one when the lock is
-//! free, and frees it when its holder dies, however it dies.
+//! The lock is `flock` on the session's file: the kernel queues the waiters, wakes one when the
+//! lock is free, and frees it when its holder dies, however it dies.
 
 use super::alarm::Alarm;
 use crate::limits::LOCK_POLL_MAX;
@@ -57,8 +57,8 @@ fn wait_by_polling(file: BorrowedFd<'_>, deadline: Instant) -> rustix::io::Resul
     }
 }
 
-/// Who holds the lock of the file with this inode, as far as /proc tells: "process 4242 (command line)".
-/// For messages only; asked once a wait has failed.
+/// Who holds the lock of the file with this inode, as far as /proc tells: "process 4242 (command
+/// line)". For messages only; asked once a wait has failed.
 pub(super) fn holder(inode: u64) -> Option<String> {
     // 1: FLOCK  ADVISORY  WRITE 4242 fe:01:1311 0 EOF; a waiter's line has "->" behind the number.
     let locks = std::fs::read_to_string("/proc/locks").ok()?;

@@ -1,16 +1,19 @@
 //! The embedded store: one file a session, on a local file system, needing no server.
 //!
 //! ```text
-//! <base>/u<uid>/<2 digits>/<62 digits>     one session, named by its digest; format.rs has the bytes
-//! <base>/u<uid>/gc                         where the automatic sweep stands (sweep.rs)
+//! <base>/u<uid>/<2 digits>/<62 digits>   one session, named by its digest; bytes in format.rs
+//! <base>/u<uid>/gc                       where the automatic sweep stands (sweep.rs)
 //! ```
 //!
-//! * All processes of one user on this machine share a store; each user has a directory of mode 0700.
+//! * All processes of one user on this machine share a store; each user has a directory of mode
+//!   0700.
 //! * `flock` on the session's file is the lock (lock.rs). It is held from reading to closing.
-//! * A commit writes into the slot that is not live: kill -9 in the middle leaves the version before.
+//! * A commit writes into the slot that is not live: kill -9 in the middle leaves the version
+//!   before.
 //! * A destroyed session's file is unlinked. Whoever waited for it, or holds it, notices by the
 //!   link count and neither reads nor writes a file that has no name any more.
-//! * The file's modification time is the session's last use; its end is that plus the record's lifetime.
+//! * The file's modification time is the session's last use; its end is that plus the record's
+//!   lifetime.
 //!
 //! What it does not do: survive the loss of the machine, or work on a network file system, where
 //! neither `flock` nor writing in place can be relied on. It refuses those.
@@ -41,7 +44,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// A file is cut when this many bytes behind both extents are unused.
 const CUT_BYTES: u64 = 64 * 1024;
 
-/// How often a reader without the lock looks again when a writer overtakes it, before it takes the lock.
+/// How often a reader without the lock looks again when a writer overtakes it, before it takes the
+/// lock.
 const PEEK_TRIES: u32 = 3;
 
 /// A user's sessions on this machine.
@@ -49,7 +53,8 @@ const PEEK_TRIES: u32 = 3;
 pub struct Store {
     directory: PathBuf,
     uid: u32,
-    /// The directory's path, to which a session's name is appended; kept to save an allocation a call.
+    /// The directory's path, to which a session's name is appended; kept to save an allocation a
+    /// call.
     path: RefCell<Vec<u8>>,
     /// When this process last looked whether a sweep is due.
     sweep_checked: Cell<Option<Instant>>,
@@ -159,11 +164,11 @@ impl Store {
         }
     }
 
-    /// Opens and locks a session's file, waiting up to `lock_wait`; `None` if it is missing and `open` is
-    /// [`Open::Existing`].
+    /// Opens and locks a session's file, waiting up to `lock_wait`; `None` if it is missing and
+    /// `open` is [`Open::Existing`].
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`]: not obtained in time. [`ErrorKind::Collision`]: a fresh id has a file.
+    /// [`ErrorKind::Locked`]: not obtained in time. [`ErrorKind::Collision`]: the id is not fresh.
     /// [`ErrorKind::ForeignFile`], [`ErrorKind::Directory`], [`ErrorKind::Io`].
     pub fn lock(&self, digest: &Digest, open: Open, settings: &Settings) -> Result<Option<Locked>> {
         let mut waited = Duration::ZERO;
@@ -183,7 +188,8 @@ impl Store {
                 waited,
             };
             let stat = self.checked_stat(&locked.file, digest)?;
-            // No name any more: destroyed between opening and locking. The name is free, or another's.
+            // No name any more: destroyed between opening and locking. The name is free, or
+            // another's.
             if stat.st_nlink > 0 {
                 locked.stat = Some(stat);
                 return Ok(Some(locked));
@@ -223,8 +229,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Reads without the lock: the last committed version, or one that is just being committed. `None` if
-    /// there is no file.
+    /// Reads without the lock: the last committed version, or one that is just being committed.
+    /// `None` if there is no file.
     ///
     /// # Errors
     /// As [`Store::read`]; as [`Store::lock`] if writers keep overtaking the reader.
@@ -290,10 +296,12 @@ impl Store {
         Ok((page.damage().map_or(Found::Absent, Found::Damaged), page))
     }
 
-    /// Writes the next version. Returns once the kernel has it, or with `sync` once the disk has it.
+    /// Writes the next version. Returns once the kernel has it, or with `sync` once the disk has
+    /// it.
     ///
     /// # Errors
-    /// [`ErrorKind::Destroyed`]: the file lost its name since it was locked; nobody will read this version.
+    /// [`ErrorKind::Destroyed`]: the file lost its name since it was locked; nobody will read this
+    /// version.
     /// [`ErrorKind::Io`]: the version before is untouched.
     pub fn commit(
         &self,
@@ -457,7 +465,8 @@ impl Store {
     }
 }
 
-/// Whether a session last used as `stat` says has been idle for longer than `lifetime_s`; 0 is for ever.
+/// Whether a session last used as `stat` says has been idle for longer than `lifetime_s`; 0 is for
+/// ever.
 fn is_past(stat: &Stat, lifetime_s: u64) -> bool {
     lifetime_s > 0 && idle_s(stat) > lifetime_s
 }

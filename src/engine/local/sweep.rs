@@ -2,13 +2,14 @@
 //!
 //! A *sweep* goes through the files in the order of their digests. The automatic one looks at a
 //! bounded number of files at a time and keeps its place in the file `gc` of the store, so that all
-//! processes of the store share one round; its pace is such that a round takes a quarter of the lifetime.
-//! Debian sets `session.gc_probability = 0` and cleans the `files` handler's directory by cron, so
-//! without it nothing would ever be removed. A full sweep (`session_gc()`) looks at every file.
+//! processes of the store share one round; its pace is such that a round takes a quarter of the
+//! lifetime. Debian sets `session.gc_probability = 0` and cleans the `files` handler's directory by
+//! cron, so without it nothing would ever be removed. A full sweep (`session_gc()`) looks at every
+//! file.
 //!
 //! A session is removed when it has been idle for longer than its own lifetime, so an application
-//! with a short one does not end another's sessions. A file without a whole record goes by the caller's
-//! lifetime. One that is locked is in use and stays.
+//! with a short one does not end another's sessions. A file without a whole record goes by the
+//! caller's lifetime. One that is locked is in use and stays.
 
 use super::{Found, Open, Store, idle_s, lock, read_at, write_at};
 use crate::error::{Error, Result};
@@ -40,7 +41,7 @@ pub enum Pace {
 /// Where the automatic sweep stands: the file `gc`, one line of text of fixed length.
 ///
 /// ```text
-/// <64 digits: the last file looked at> <20 digits: start of the round, Unix seconds> <done or more>
+/// <last file looked at: 64 digits> <start of the round: 20 digits, Unix seconds> <done|more>
 /// ```
 ///
 /// Anything else, an empty file included, begins a new round.
@@ -79,13 +80,15 @@ impl Store {
     /// Looks at every session and removes those that have ended; says how many.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`]: a directory cannot be read. A single file that cannot is passed over.
+    /// [`crate::ErrorKind::Io`]: a directory cannot be read. A single file that cannot is passed
+    /// over.
     pub fn sweep_all(&self, lifetime_s: u64) -> Result<u64> {
         let start = [b'0'; Digest::HEX_BYTES];
         self.sweep_from(&start, usize::MAX, lifetime_s).map(|(removed, _)| removed)
     }
 
-    /// One step of the automatic sweep if one is due; says how many sessions it removed. Costs nothing within
+    /// One step of the automatic sweep if one is due; says how many sessions it removed. Costs
+    /// nothing within
     /// [`SWEEP_CHECK`] of the last call in this process.
     ///
     /// # Errors
@@ -194,8 +197,9 @@ impl Store {
 
     /// Removes a session if it has ended and nobody uses it. Errors leave it for the next round.
     ///
-    /// Known race: between the last look and the removal somebody destroys this ended session and starts
-    /// a new one under the same id. The new one goes, as if destroyed; ids are not used again otherwise.
+    /// Known race: between the last look and the removal somebody destroys this ended session and
+    /// starts a new one under the same id. The new one goes, as if destroyed; ids are not used
+    /// again otherwise.
     fn remove_if_past(&self, name: &Name, lifetime_s: u64, buffer: &mut Vec<u8>) -> bool {
         let Some(digest) = Digest::from_hex(name) else { return false };
         let stat = self

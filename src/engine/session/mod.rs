@@ -4,11 +4,11 @@
 //! [`Session::is_free`] or [`Session::validate`], [`Session::read`], [`Session::write`] or
 //! [`Session::touch`] or [`Session::destroy`], [`Session::close`].
 //!
-//! * [`Session::validate`] of the id a browser sent takes the lock and reads at once; the read that follows
-//!   takes its result, so strict mode costs nothing.
+//! * [`Session::validate`] of the id a browser sent takes the lock and reads at once; the read that
+//!   follows takes its result, so strict mode costs nothing.
 //! * The lock is held from then to [`Session::close`], whatever is written in between.
-//! * A session belongs to the process that opened it. A fork of it neither writes nor unlocks it; it may
-//!   open sessions of its own.
+//! * A session belongs to the process that opened it. A fork of it neither writes nor unlocks it;
+//!   it may open sessions of its own.
 
 pub mod id;
 pub mod record;
@@ -56,7 +56,8 @@ pub struct Session {
     fresh: Option<Digest>,
     /// What [`Session::validate`] has read for the read that follows.
     validated: Option<(Digest, Access, Result<Found>)>,
-    /// Whether what was read has yet to arrive at the caller; until then it must not be overwritten.
+    /// Whether what was read has yet to arrive at the caller; until then it must not be
+    /// overwritten.
     undelivered: bool,
     buffer: Vec<u8>,
 }
@@ -78,8 +79,8 @@ impl Session {
         }
     }
 
-    /// Lets go of an inherited session without unlocking it, in the child of a fork: if the parent is killed,
-    /// the lock must go with it, and it stays as long as a child has the file open.
+    /// Lets go of an inherited session without unlocking it, in the child of a fork: if the parent
+    /// is killed, the lock must go with it, and it stays as long as a child has the file open.
     pub fn forget_inherited(&mut self) {
         if self.is_forked() {
             self.held = None;
@@ -110,8 +111,8 @@ impl Session {
         Ok(free)
     }
 
-    /// Whether a session exists, for strict mode. Its lock is taken and its data read on the way, unless
-    /// another session is held: then the caller only looks for a free id.
+    /// Whether a session exists, for strict mode. Its lock is taken and its data read on the way,
+    /// unless another session is held: then the caller only looks for a free id.
     ///
     /// An error is not an answer: saying no would log somebody out. It is kept for the read.
     pub fn validate(&mut self, id: SessionId<'_>, access: Access) -> bool {
@@ -189,7 +190,8 @@ impl Session {
         self.undelivered = false;
     }
 
-    /// Stores the session's data, which lives for `lifetime_s` seconds after its last use (0: no end).
+    /// Stores the session's data, which lives for `lifetime_s` seconds after its last use (0: no
+    /// end).
     ///
     /// # Errors
     /// Nothing was saved: [`ErrorKind::TooLarge`], [`ErrorKind::Destroyed`], [`ErrorKind::Forked`],
@@ -291,7 +293,8 @@ impl Session {
             self.buffer = Vec::new();
         }
         if self.settings.auto_gc && !self.is_forked() {
-            // Nobody asked for it, so nobody is told: what cannot be removed stays for the next round.
+            // Nobody asked for it, so nobody is told: what cannot be removed stays for the next
+            // round.
             match self.store.sweep_if_due(lifetime_s) {
                 Ok(removed) => self.count_swept(removed),
                 Err(_) => self.counters.add(Counter::SweepErrors, 1),

@@ -3,14 +3,21 @@
 //! Format 1, 80 bytes, integers little-endian:
 //!
 //! ```text
-//!  0        4         5       6     8             16           24          32         64             72            80
-//!  | "SCLR" | format  | zero  | zero | version    | lifetime s | data len  | digest   | data sum     | header sum |
-//!  |  4     |  1      |  1    |  2   |  8         |  8         |  8        |  32      |  8           |  8         |
+//! offset  bytes
+//!      0      4  "SCLR"
+//!      4      1  format
+//!      5      3  zero
+//!      8      8  version
+//!     16      8  lifetime in seconds
+//!     24      8  length of the data in bytes
+//!     32     32  digest of the session id
+//!     64      8  sum of the data
+//!     72      8  sum of bytes 0 to 71
 //! ```
 //!
 //! * *version* grows by one with each commit; of two records of a session the higher one is newer.
-//! * *lifetime* is the writer's `session.gc_maxlifetime` in seconds, 0 for none: a session ends that long
-//!   after its last use, whatever the lifetime of the application that looks at it.
+//! * *lifetime* is the writer's `session.gc_maxlifetime` in seconds, 0 for none: a session ends
+//!   that long after its last use, whatever the lifetime of the application that looks at it.
 //! * *digest* names the session, so that a record is never handed out for another one.
 //! * the sums are XXH3-64, of the data and of the header's first 72 bytes.
 //!
@@ -138,7 +145,8 @@ impl Header {
     }
 }
 
-/// XXH3-64: detects damage, not malice; whoever can write a store's files may as well write a record.
+/// XXH3-64: detects damage, not malice; whoever can write a store's files may as well write a
+/// record.
 pub(crate) fn sum(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
 }
@@ -209,7 +217,8 @@ mod tests {
         assert!(decode(set_length(DATA_BYTES_MAX)).is_ok());
     }
 
-    /// The stored bytes are a format: a change needs a new format number and a way to read this one.
+    /// The stored bytes are a format: a change needs a new format number and a way to read this
+    /// one.
     #[test]
     fn the_bytes_of_format_1_stay() {
         let bytes = header().encode();

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// The counters in an anonymous shared mapping, made before the server forks.
 ///
-/// It is never unmapped: a server that starts the module a second time in one process (Apache does) keeps
-/// the first mapping, so counters survive, and no reference can dangle. The kernel frees it with the last
-/// process. Nothing but counters is in it, so there is nothing that a killed writer could leave half done.
+/// It is never unmapped: a server that starts the module a second time in one process (Apache does)
+/// keeps the first mapping, so counters survive, and no reference can dangle. The kernel frees it
+/// with the last process. Nothing but counters is in it, so there is nothing that a killed writer
+/// could leave half done.
 #[derive(Debug)]
 pub struct Segment;
 
@@ -18,7 +19,8 @@ static COUNTERS: AtomicPtr<Counters> = AtomicPtr::new(std::ptr::null_mut());
 static PRIVATE: Counters = Counters::new();
 
 impl Segment {
-    /// Maps the counters. To be called while the server starts, before it forks; later calls do nothing.
+    /// Maps the counters. To be called while the server starts, before it forks; later calls do
+    /// nothing.
     pub fn map() {
         if !COUNTERS.load(Ordering::Acquire).is_null() {
             return;
@@ -36,8 +38,8 @@ impl Segment {
     /// The counters of all processes that share the mapping.
     pub fn counters() -> &'static Counters {
         let counters = COUNTERS.load(Ordering::Acquire);
-        // SAFETY: null, or set by `map` to a page-aligned mapping of zeros, which are valid `Counters`, that
-        // is never unmapped. All access is through atomics.
+        // SAFETY: null, or set by `map` to a page-aligned mapping of zeros, which are valid
+        // `Counters`, that is never unmapped. All access is through atomics.
         unsafe { counters.as_ref() }.unwrap_or(&PRIVATE)
     }
 }
