@@ -69,9 +69,10 @@ pub(super) fn holder(inode: u64) -> Option<String> {
         (found == inode).then(|| pid.parse().ok())?
     })?;
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<u8> = command.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
+    // The first word only (of an FPM worker, its title): arguments may be secret.
+    let command = command.split(|byte| *byte == 0).next().unwrap_or_default();
     // A process that has just died has no command line any more.
-    Some(match words.trim_ascii() {
+    Some(match command.trim_ascii() {
         b"" => format!("process {pid}"),
         command => format!("process {pid} ({})", crate::error::shown(command)),
     })
