@@ -1,0 +1,35 @@
+--TEST--
+The wait for a session ends in time, and calls no handler, if the script handles all signals after it has waited once
+--EXTENSIONS--
+pcntl
+posix
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+store();
+put('shop', ['n' => 1]);
+$holder = start('session_id("shop"); session_start(); echo "locked\n"; wait();');
+$holder->line();
+ini_set('sessclust.lock_wait', '20ms');
+session_id('shop');
+@session_start();
+pcntl_async_signals(true);
+foreach (array_diff(range(1, 64), [SIGKILL, SIGSTOP, SIGCHLD, 32, 33]) as $signal) {
+    pcntl_signal($signal, function (int $signal) {
+        echo "signal $signal\n";
+    });
+}
+session_id('shop');
+var_dump(@session_start());
+$holder->finish();
+var_dump(get('shop'));
+--EXPECT--
+bool(false)
+array(1) {
+  ["n"]=>
+  int(1)
+}
