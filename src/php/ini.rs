@@ -75,7 +75,11 @@ pub(super) fn save_path_was_changed() -> bool {
         let entries = (*ext_php_rs_executor_globals()).ini_directives;
         let entry = zend_hash_str_find(entries, NAME.as_ptr().cast(), NAME.len());
         match entry.as_ref() {
-            Some(entry) => (*entry.value.ptr.cast::<zend_ini_entry>()).modified != 0,
+            Some(entry) => {
+                let entry = entry.value.ptr.cast::<zend_ini_entry>();
+                // A change that PHP refused leaves the mark, and the value as it was.
+                (*entry).modified != 0 && (*entry).value != (*entry).orig_value
+            }
             None => false,
         }
     }

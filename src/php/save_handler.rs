@@ -188,7 +188,7 @@ unsafe extern "C" fn gc(
     let is_full = call::is_session_gc();
     let removed = run(|worker| {
         let (session, lifetime_s) = worker.session(Some(lifetime))?;
-        if is_full { session.sweep_all(lifetime_s) } else { session.sweep_step(lifetime_s) }
+        if is_full { session.sweep_all(lifetime_s) } else { Ok(session.sweep_step(lifetime_s)) }
     });
     let removed = removed.map_or(-1, |removed| removed as zend_long);
     // SAFETY: PHP passes a valid place for the number.

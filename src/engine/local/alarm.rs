@@ -12,7 +12,7 @@
 
 use std::mem::{MaybeUninit, zeroed};
 use std::ptr::null_mut;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The signal is sent again at this interval, in case the first came just before the call.
@@ -26,8 +26,7 @@ pub(super) struct Alarm {
 impl Alarm {
     /// An alarm at `deadline`; none if every signal is taken or the system has no timer left.
     pub(super) fn at(deadline: Instant) -> Option<Self> {
-        static SIGNAL: OnceLock<Option<libc::c_int>> = OnceLock::new();
-        let signal = (*SIGNAL.get_or_init(claim_signal))?;
+        let signal = signal()?;
         unblock(signal);
 
         // SAFETY: zeros are a valid sigevent.
@@ -68,24 +67,45 @@ fn timespec(time: Duration) -> libc::timespec {
 
 extern "C" fn interrupt(_signal: libc::c_int) {}
 
-/// Takes the highest real-time signal that is free. (PHP's own timers, under ZTS, take the lowest.)
-fn claim_signal() -> Option<libc::c_int> {
-    (libc::SIGRTMIN() + 1..libc::SIGRTMAX()).rev().find(|signal| {
-        // SAFETY: zeros are a valid sigaction, the pointers are good for the calls, and the handler
-        // may run at any point since it does nothing. Without SA_RESTART the interrupted call
-        // returns.
-        unsafe {
-            let mut current: libc::sigaction = zeroed();
-            if libc::sigaction(*signal, null_mut(), &raw mut current) != 0
-                || current.sa_sigaction != libc::SIG_DFL
-            {
-                return false;
-            }
-            let mut ours: libc::sigaction = zeroed();
-            ours.sa_sigaction = interrupt as extern "C" fn(libc::c_int) as libc::sighandler_t;
-            libc::sigaction(*signal, &raw const ours, null_mut()) == 0
-        }
-    })
+/// The signal that is ours, or the highest real-time signal that is free and now is. (PHP's own
+/// timers, under ZTS, take the lowest.)
+fn signal() -> Option<libc::c_int> {
+    static OURS: AtomicI32 = AtomicI32::new(0);
+    let ours = OURS.load(Ordering::Relaxed);
+    if ours != 0 && action_of(ours) == Some(interrupt_action()) {
+        return Some(ours);
+    }
+    let free = (libc::SIGRTMIN() + 1..libc::SIGRTMAX()).rev().find(|signal| claim(*signal))?;
+    OURS.store(free, Ordering::Relaxed);
+    Some(free)
+}
+
+fn interrupt_action() -> libc::sighandler_t {
+    interrupt as extern "C" fn(libc::c_int) as libc::sighandler_t
+}
+
+/// What the process does when it gets a signal.
+fn action_of(signal: libc::c_int) -> Option<libc::sighandler_t> {
+    // SAFETY: zeros are a valid sigaction, and the pointer is good for the call.
+    unsafe {
+        let mut action: libc::sigaction = zeroed();
+        let result = libc::sigaction(signal, null_mut(), &raw mut action);
+        (result == 0).then_some(action.sa_sigaction)
+    }
+}
+
+/// Makes a signal ours if nobody uses it.
+fn claim(signal: libc::c_int) -> bool {
+    if action_of(signal) != Some(libc::SIG_DFL) {
+        return false;
+    }
+    // SAFETY: zeros are a valid sigaction, and the handler may run at any point, for it does
+    // nothing. Without SA_RESTART the interrupted call returns.
+    unsafe {
+        let mut action: libc::sigaction = zeroed();
+        action.sa_sigaction = interrupt_action();
+        libc::sigaction(signal, &raw const action, null_mut()) == 0
+    }
 }
 
 /// Lets the signal through, should this thread have blocked all signals.

@@ -18,6 +18,9 @@ pub(super) fn prepare(directory: &Path, uid: u32) -> Result<()> {
         |why: &str| Err(Error::new(ErrorKind::Directory, format!("{} {why}", directory.display())));
     match rustix::fs::mkdir(directory, DIRECTORY_MODE) {
         Ok(()) | Err(Errno::EXIST) => {}
+        Err(Errno::NOENT) => {
+            return refuse("cannot be made: the directory above it does not exist");
+        }
         Err(error) => {
             let doing = format!("cannot make the directory {} as user {uid}", directory.display());
             return Err(Error::io(doing, error));
@@ -116,8 +119,7 @@ mod tests {
         let open = std::fs::Permissions::from_mode(0o770);
         std::fs::set_permissions(at("open"), open).expect("chmod");
         assert!(refused(&at("open"), uid()).contains("mode 0700"));
-        let error = prepare(&at("missing/u1"), uid()).expect_err("no base");
-        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(refused(&at("missing/u1"), uid()).contains("does not exist"));
     }
 
     #[test]

@@ -272,15 +272,15 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn sweep_all(&mut self, lifetime_s: u64) -> Result<u64> {
-        self.store.sweep_all(lifetime_s).inspect(|removed| self.count_swept(*removed))
+        let removed = self.store.sweep_all(lifetime_s)?;
+        Ok(self.swept(Ok(removed)))
     }
 
-    /// One bounded step of removing ended sessions, due or not; says how many went.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`].
-    pub fn sweep_step(&mut self, lifetime_s: u64) -> Result<u64> {
-        self.store.sweep_step(lifetime_s, Pace::Now).inspect(|removed| self.count_swept(*removed))
+    /// One bounded step of removing ended sessions, due or not; says how many went. Chance asked
+    /// for it, so nobody is told if it fails: it is counted, and what stays is left for the next
+    /// round.
+    pub fn sweep_step(&mut self, lifetime_s: u64) -> u64 {
+        self.swept(self.store.sweep_step(lifetime_s, Pace::Now))
     }
 
     /// Ends the request: gives the lock back, and removes some ended sessions if that is due.
@@ -293,11 +293,19 @@ impl Session {
             self.buffer = Vec::new();
         }
         if self.settings.auto_gc && !self.is_forked() {
-            // Nobody asked for it, so nobody is told: what cannot be removed stays for the next
-            // round.
-            match self.store.sweep_if_due(lifetime_s) {
-                Ok(removed) => self.count_swept(removed),
-                Err(_) => self.counters.add(Counter::SweepErrors, 1),
+            self.swept(self.store.sweep_if_due(lifetime_s));
+        }
+    }
+
+    fn swept(&self, result: Result<u64>) -> u64 {
+        match result {
+            Ok(removed) => {
+                self.counters.add(Counter::Swept, removed);
+                removed
+            }
+            Err(_) => {
+                self.counters.add(Counter::SweepErrors, 1);
+                0
             }
         }
     }
@@ -358,10 +366,6 @@ impl Session {
             self.counters.add(Counter::Waits, 1);
             self.counters.add(Counter::WaitMicros, micros(waited));
         }
-    }
-
-    fn count_swept(&self, removed: u64) {
-        self.counters.add(Counter::Swept, removed);
     }
 
     fn holds(&self, digest: &Digest) -> bool {
