@@ -11,7 +11,7 @@ var_dump(session_start());
 session_write_close();
 var_dump(get('shop'));
 --EXPECTF--
-Notice: session_start(): Ignoring session_start() because a session is already active in %s on line %d
+Notice: session_start(): Ignoring session_start() because a session is already active%S in %s on line %d
 bool(true)
 array(1) {
   ["n"]=>
