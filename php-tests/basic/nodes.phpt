@@ -11,9 +11,9 @@ store();
 echo json_encode(sessclust_nodes()), "\n";
 put('shop', ['n' => 1]);
 $nodes = sessclust_nodes();
-echo str_replace(store(), 'STORE', json_encode($nodes, JSON_UNESCAPED_SLASHES)), "\n";
+echo masked(json_encode($nodes, JSON_UNESCAPED_SLASHES)), "\n";
 var_dump(is_dir($nodes[0]['directory']));
 --EXPECT--
 []
-[{"type":"local","state":"up","directory":"STORE/u0"}]
+[{"type":"local","state":"up","directory":"STORE/uUID"}]
 bool(true)

@@ -14,12 +14,12 @@ put('shop', ['n' => 1]);
 ob_start();
 phpinfo(INFO_MODULES);
 preg_match('/^sessclust\n\n(.*?)\n\n(?=\w[\w .]*\n\n)/ms', ob_get_clean(), $section);
-echo str_replace(store(), 'STORE', $section[1]), "\n";
+echo masked($section[1]), "\n";
 --EXPECTF--
 sessclust support => enabled
 Version => 0.1.0
 Stores => embedded (local://)
-Directory of this user's sessions => STORE/u0
+Directory of this user's sessions => STORE/uUID
 
 Setting => In effect => Range
 sessclust.lock_wait => 120s => 0 to 1h

@@ -16,5 +16,5 @@ posix_mkfifo($file, 0600);
 show('start', fn () => get('shop'));
 --EXPECT--
 start: false
-Warning: session_start(): STORE/u0/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user 0
+Warning: session_start(): STORE/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user UID
 Warning: session_start(): Failed to read session data: sessclust (path: PATH)

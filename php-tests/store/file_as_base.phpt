@@ -13,5 +13,5 @@ ini_set('session.save_path', save_path(store() . '/file'));
 show('start', fn () => session_start());
 --EXPECT--
 start: false
-Warning: session_start(): cannot make the directory STORE/file/u0 as user 0: Not a directory (os error 20)
+Warning: session_start(): cannot make the directory STORE/file/uUID as user UID: Not a directory (os error 20)
 Warning: session_start(): Failed to initialize storage module: sessclust (path: PATH/file)

@@ -25,4 +25,4 @@ echo in_child(function () {
 });
 --EXPECT--
 gc: false
-Warning: session_gc(): cannot list STORE/u33/a3: Permission denied (os error 13)
+Warning: session_gc(): cannot list STORE/uUID/a3: Permission denied (os error 13)

@@ -13,6 +13,6 @@ show('start', fn () => session_start());
 var_dump(file_exists(store() . '/missing'));
 --EXPECT--
 start: false
-Warning: session_start(): STORE/missing/u0 cannot be made: the directory above it does not exist
+Warning: session_start(): STORE/missing/uUID cannot be made: the directory above it does not exist
 Warning: session_start(): Failed to initialize storage module: sessclust (path: PATH/missing)
 bool(false)

@@ -29,12 +29,12 @@ foreach (session_files() as $file) {
 }
 --EXPECT--
 read: false
-Warning: session_start(): STORE/u0/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is in format 2 of a later version
+Warning: session_start(): STORE/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is in format 2 of a later version
 Warning: session_start(): Failed to read session data: sessclust (path: PATH)
 read_and_close: false
-Warning: session_start(): STORE/u0/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is in format 2 of a later version
+Warning: session_start(): STORE/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is in format 2 of a later version
 Warning: session_start(): Failed to read session data: sessclust (path: PATH)
 write: false
-Warning: SessionHandler::write(): STORE/u0/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is in format 2 of a later version
+Warning: SessionHandler::write(): STORE/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is in format 2 of a later version
 bool(true)
 bool(true)

@@ -44,19 +44,19 @@ chmod($file, 0600);
 $as_user(fn () => show('permitted', fn () => get('shop')));
 --EXPECT--
 base not writable: false
-Warning: session_start(): cannot make the directory STORE/base/u33 as user 33: Permission denied (os error 13)
+Warning: session_start(): cannot make the directory STORE/base/uUID as user UID: Permission denied (os error 13)
 Warning: session_start(): Failed to initialize storage module: sessclust (path: PATH/base)
 store not writable, session there: {"n":1}
 store not writable, new session: false
-Warning: session_start(): cannot make STORE/base/u33/b6: Permission denied (os error 13)
+Warning: session_start(): cannot make STORE/base/uUID/b6: Permission denied (os error 13)
 Warning: session_start(): Failed to read session data: sessclust (path: PATH/base)
 no access to the directory: false
-Warning: session_start(): cannot open STORE/base/u33/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400: Permission denied (os error 13)
+Warning: session_start(): cannot open STORE/base/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400: Permission denied (os error 13)
 Warning: session_start(): Failed to read session data: sessclust (path: PATH/base)
 file 0: false
-Warning: session_start(): cannot open STORE/base/u33/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400: Permission denied (os error 13)
+Warning: session_start(): cannot open STORE/base/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400: Permission denied (os error 13)
 Warning: session_start(): Failed to read session data: sessclust (path: PATH/base)
 file 400: false
-Warning: session_start(): cannot open STORE/base/u33/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400: Permission denied (os error 13)
+Warning: session_start(): cannot open STORE/base/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400: Permission denied (os error 13)
 Warning: session_start(): Failed to read session data: sessclust (path: PATH/base)
 permitted: {"n":1}

@@ -16,5 +16,5 @@ chown(store() . '/u0', 33);
 show('start', fn () => session_start());
 --EXPECT--
 start: false
-Warning: session_start(): STORE/u0 belongs to user 33, not to user 0
+Warning: session_start(): STORE/uUID belongs to user 33, not to user UID
 Warning: session_start(): Failed to initialize storage module: sessclust (path: PATH)

@@ -18,8 +18,8 @@ show('start', fn () => get('shop'));
 show('write', fn () => put('shop', ['n' => 2]));
 --EXPECT--
 start: false
-Warning: session_start(): STORE/u0/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user 0
+Warning: session_start(): STORE/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user UID
 Warning: session_start(): Failed to read session data: sessclust (path: PATH)
 write: null
-Warning: session_start(): STORE/u0/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user 0
+Warning: session_start(): STORE/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user UID
 Warning: session_start(): Failed to read session data: sessclust (path: PATH)

@@ -15,6 +15,6 @@ show('start', fn () => get('shop'));
 var_dump(file_exists(store() . '/target'));
 --EXPECT--
 start: false
-Warning: session_start(): STORE/u0/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user 0
+Warning: session_start(): STORE/uUID/a3/956e79f374fb847ba6e21af5dd056930dcf37ecff6ce34bf8753bede373400 is not a regular file of user UID
 Warning: session_start(): Failed to read session data: sessclust (path: PATH)
 bool(false)

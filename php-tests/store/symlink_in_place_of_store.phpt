@@ -16,6 +16,6 @@ show('start', fn () => get('shop'));
 var_dump(count(scandir(store() . '/elsewhere')) === 2);
 --EXPECT--
 start: false
-Warning: session_start(): STORE/u0 is not a directory
+Warning: session_start(): STORE/uUID is not a directory
 Warning: session_start(): Failed to initialize storage module: sessclust (path: PATH)
 bool(true)

@@ -17,9 +17,9 @@ foreach ([0770, 0702, 0755] as $mode) {
 }
 --EXPECT--
 770: false
-Warning: session_start(): STORE/u0 can be written by other users; make it mode 0700
+Warning: session_start(): STORE/uUID can be written by other users; make it mode 0700
 Warning: session_start(): Failed to initialize storage module: sessclust (path: PATH)
 702: false
-Warning: session_start(): STORE/u0 can be written by other users; make it mode 0700
+Warning: session_start(): STORE/uUID can be written by other users; make it mode 0700
 Warning: session_start(): Failed to initialize storage module: sessclust (path: PATH)
 755: []
