@@ -254,16 +254,26 @@ impl Session {
 
     /// Removes a session, whoever holds it; one that does not exist counts as removed.
     ///
+    /// A session that was read and not delivered stays: memory ran out in between, and PHP (from
+    /// 8.2.35 on) gives the session up as it does with bad data. A request with more memory can
+    /// still read it.
+    ///
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn destroy(&mut self, id: SessionId<'_>) -> Result<()> {
         let digest = id.digest();
-        self.store.destroy(&digest)?;
-        self.counters.add(Counter::Destroys, 1);
         if self.holds(&digest) {
-            self.held = None;
-            self.undelivered = false;
+            let held = self.held.take();
+            if std::mem::take(&mut self.undelivered) {
+                return Ok(());
+            }
+            // Removed before it is unlocked, so that whoever waits finds it gone.
+            self.store.destroy(&digest)?;
+            drop(held);
+        } else {
+            self.store.destroy(&digest)?;
         }
+        self.counters.add(Counter::Destroys, 1);
         Ok(())
     }
 
