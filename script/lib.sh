@@ -38,9 +38,9 @@ php_directory() {
 # run_phpt PHP EXTENSION HANDLER DIRECTORY [run-tests.php's options and tests]
 #
 # Runs the tests below DIRECTORY/tree in an environment of their own: no php.ini, an empty save path,
-# temporary files below DIRECTORY, and, where the kernel lets us, a /var/tmp that no one else sees,
-# because an empty save path means a store there. EXTENSION may be empty to try PHP alone.
-# Leaves one line a test in DIRECTORY/results: its outcome, a tab and its path.
+# temporary files below DIRECTORY, and, where the kernel lets us, a /var/tmp that no one else sees (an
+# empty save path means a store there) and processes that end with the run. EXTENSION may be empty to
+# try PHP alone. Leaves one line a test in DIRECTORY/results: its outcome, a tab and its path.
 run_phpt() {
     local php=$1 extension=$2 handler=$3 directory=$4 extensions runner private=()
     shift 4
@@ -56,9 +56,12 @@ run_phpt() {
                     -d session.save_path=)
     [ -e "$extensions/posix.so" ] && settings+=(-d extension=posix)
     [ -n "$extension" ] && settings+=(-d "extension=$extension")
+    # In name spaces of their own, what the tests start ends with them. The shell stays in between as
+    # process 1, to which orphans go: it reaps them.
     # shellcheck disable=SC2016 # the inner shell expands
-    unshare --mount true 2> /dev/null &&
-        private=(unshare --mount sh -c 'mount --bind "$0" /var/tmp; exec "$@"' "$directory/var-tmp")
+    unshare --mount --pid --fork --mount-proc true 2> /dev/null &&
+        private=(unshare --mount --pid --fork --kill-child --mount-proc
+                 sh -c 'mount --bind "$0" /var/tmp; "$@"; exit' "$directory/var-tmp")
     (   # run-tests.php leaves with failure when a test fails; the caller judges by the results.
         cd "$directory/tree" || exit
         unset PHP_INI_SCAN_DIR SKIP_SLOW_TESTS SKIP_PERF_SENSITIVE
