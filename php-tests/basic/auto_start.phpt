@@ -10,7 +10,8 @@ needs_php_cgi();
 <?php
 require __DIR__ . '/../config.inc';
 store();
-$counter = 'echo session_status() === PHP_SESSION_ACTIVE ? "active " : "", $_SESSION["n"] = ($_SESSION["n"] ?? 0) + 1;';
+$counter = 'echo session_status() === PHP_SESSION_ACTIVE ? "active " : "";
+    echo $_SESSION["n"] = ($_SESSION["n"] ?? 0) + 1;';
 foreach ([1, 2] as $time) {
     $answer = request($counter, ['HTTP_COOKIE' => 'PHPSESSID=shop'], ['session.auto_start' => '1']);
     echo strstr($answer, 'active'), "\n";

@@ -15,7 +15,8 @@ for ($power = 6; $power <= 20; $power++) {
 $wrong = 0;
 foreach ([$sizes, array_reverse($sizes)] as $list) {
     foreach ($list as $i => $size) {
-        $data = ['x' => substr(str_repeat(hash('sha256', "$i-$size", true), intdiv($size, 32) + 1), 0, $size)];
+        $bytes = str_repeat(hash('sha256', "$i-$size", true), intdiv($size, 32) + 1);
+        $data = ['x' => substr($bytes, 0, $size)];
         put('shop', $data);
         $wrong += get('shop') === $data ? 0 : 1;
     }

@@ -15,7 +15,8 @@ set_error_handler(function ($level, $message) {
     ob_start();
     phpinfo(INFO_MODULES);
     ob_end_clean();
-    echo count(sessclust_nodes()), ' node, ', sessclust_stats()['counters']['warnings'], " warnings\n";
+    ['warnings' => $warnings] = sessclust_stats()['counters'];
+    echo count(sessclust_nodes()), " node, $warnings warnings\n";
     ini_set('sessclust.lock_wait', '1s');
     return true;
 });

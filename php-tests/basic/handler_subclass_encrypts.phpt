@@ -23,8 +23,9 @@ class Encrypting extends SessionHandler
 session_set_save_handler(new Encrypting, true);
 put('shop', ['secret' => 'word']);
 var_dump(get('shop'));
-var_dump(str_contains(file_get_contents(session_file()), 'secret'));
-var_dump(str_contains(file_get_contents(session_file()), base64_encode(strrev('secret|s:4:"word";'))));
+$stored = file_get_contents(session_file());
+var_dump(str_contains($stored, 'secret'));
+var_dump(str_contains($stored, base64_encode(strrev('secret|s:4:"word";'))));
 --EXPECT--
 array(1) {
   ["secret"]=>

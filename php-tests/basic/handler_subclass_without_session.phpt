@@ -6,9 +6,18 @@ require __DIR__ . '/../config.inc';
 store();
 $handler = new SessionHandler;
 session_set_save_handler($handler, true);
-foreach ([['open', '', 'x'], ['read', 'a'], ['write', 'a', 'b'], ['destroy', 'a'], ['gc', 1], ['create_sid'], ['close']] as $call) {
+$calls = [
+    'open' => ['', 'x'],
+    'read' => ['a'],
+    'write' => ['a', 'b'],
+    'destroy' => ['a'],
+    'gc' => [1],
+    'create_sid' => [],
+    'close' => [],
+];
+foreach ($calls as $name => $arguments) {
     try {
-        var_dump($handler->{array_shift($call)}(...$call));
+        var_dump($handler->$name(...$arguments));
     } catch (Error $e) {
         echo $e->getMessage(), "\n";
     }

@@ -18,11 +18,18 @@ $memory = new class implements SessionHandlerInterface {
 };
 
 $use = [
-    'tested' => function () { session_module_name(HANDLER); session_save_path(save_path(store())); },
-    'files' => function () use ($files) { session_module_name('files'); session_save_path($files); },
+    'tested' => function () {
+        session_module_name(HANDLER);
+        session_save_path(save_path(store()));
+    },
+    'files' => function () use ($files) {
+        session_module_name('files');
+        session_save_path($files);
+    },
     'memory' => fn () => session_set_save_handler($memory, true),
 ];
-foreach (['tested', 'files', 'memory', 'tested', 'memory', 'files', 'tested', 'files', 'memory'] as $name) {
+$order = 'tested files memory tested memory files tested files memory';
+foreach (explode(' ', $order) as $name) {
     $use[$name]();
     session_id('shop');
     session_start();

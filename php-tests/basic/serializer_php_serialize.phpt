@@ -6,7 +6,11 @@ session.serialize_handler=php_serialize
 <?php
 require __DIR__ . '/../config.inc';
 store();
-$data = ['list' => [1, 2.5, null, true], 'bytes' => "\0|\xff", 'object' => new ArrayObject(['a' => 1])];
+$data = [
+    'list' => [1, 2.5, null, true],
+    'bytes' => "\0|\xff",
+    'object' => new ArrayObject(['a' => 1]),
+];
 put('shop', $data);
 var_dump(get('shop') == $data);
 session_id('shop');

@@ -34,7 +34,8 @@ $ini = [
 ];
 
 put('visitor', ['n' => 1]);
-$request = start_request('session_start(); echo "n=", $_SESSION["n"]++, " ", $_FILES["photo"]["size"];', $environment, $ini);
+$code = 'session_start(); echo "n=", $_SESSION["n"]++, " ", $_FILES["photo"]["size"];';
+$request = start_request($code, $environment, $ini);
 $request->send($body);
 echo strstr($request->finish(), 'n='), "\n";
 

@@ -34,7 +34,8 @@ $ini = [
 ];
 
 put('visitor', ['n' => 1]);
-$request = start_request('session_start(); echo "keys=", implode(",", array_keys($_SESSION));', $environment, $ini);
+$code = 'session_start(); echo "keys=", implode(",", array_keys($_SESSION));';
+$request = start_request($code, $environment, $ini);
 $request->send($body);
 echo strstr($request->finish(), 'keys='), "\n";
 var_dump(get('visitor'));

@@ -13,7 +13,8 @@ $of_child = in_child(function () {
     echo session_create_id();
     session_abort();
 });
-var_dump($of_child !== session_create_id(), strlen($of_child) === (int) ini_get('session.sid_length'));
+var_dump($of_child !== session_create_id());
+var_dump(strlen($of_child) === (int) ini_get('session.sid_length'));
 --EXPECT--
 bool(true)
 bool(true)

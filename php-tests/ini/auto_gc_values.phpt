@@ -7,20 +7,21 @@ needs_sessclust();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
+$name = 'sessclust.auto_gc';
 foreach ([
     'on', 'On', '1', 'yes', 'true', true, 'off', '0',
     'no', 'false', false, '',
 ] as $value) {
-    show("'$value'", fn () => [ini_set('sessclust.auto_gc', $value) !== false, ini_get('sessclust.auto_gc')]);
+    show("'$value'", fn () => [ini_set($name, $value) !== false, ini_get($name)]);
 }
 echo "-- refused\n";
-ini_restore('sessclust.auto_gc');
+ini_restore($name);
 foreach ([
     'maybe', '2', 'onn', '-1', "on\0",
 ] as $value) {
-    show(json_encode($value, JSON_INVALID_UTF8_SUBSTITUTE), fn () => ini_set('sessclust.auto_gc', $value));
+    show(json($value), fn () => ini_set($name, $value));
 }
-var_dump(ini_get('sessclust.auto_gc'));
+var_dump(ini_get($name));
 --EXPECT--
 'on': [true,"on"]
 'On': [true,"On"]

@@ -7,21 +7,22 @@ needs_sessclust();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
+$name = 'sessclust.lock_wait';
 foreach ([
     '0', '0s', '1ms', '250ms', '10s', '2m', '1h', '3600s',
     '3600000ms', '10 s',
 ] as $value) {
-    show("'$value'", fn () => [ini_set('sessclust.lock_wait', $value) !== false, ini_get('sessclust.lock_wait')]);
+    show("'$value'", fn () => [ini_set($name, $value) !== false, ini_get($name)]);
 }
 echo "-- refused\n";
-ini_restore('sessclust.lock_wait');
+ini_restore($name);
 foreach ([
     '', '-1s', '30', '1.5s', '61m', '3600001ms', '2h', '10 parsecs',
     'soon', '10S', 's', '99999999999999999999s', "10s\0", "%n%s", "\xff",
 ] as $value) {
-    show(json_encode($value, JSON_INVALID_UTF8_SUBSTITUTE), fn () => ini_set('sessclust.lock_wait', $value));
+    show(json($value), fn () => ini_set($name, $value));
 }
-var_dump(ini_get('sessclust.lock_wait'));
+var_dump(ini_get($name));
 --EXPECT--
 '0': [true,"0"]
 '0s': [true,"0s"]

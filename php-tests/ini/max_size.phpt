@@ -7,20 +7,21 @@ needs_sessclust();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
+$name = 'sessclust.max_size';
 foreach ([
     '1K', '1k', '1024', '64M', '1024M', '1G', '1073741824',
 ] as $value) {
-    show("'$value'", fn () => [ini_set('sessclust.max_size', $value) !== false, ini_get('sessclust.max_size')]);
+    show("'$value'", fn () => [ini_set($name, $value) !== false, ini_get($name)]);
 }
 echo "-- refused\n";
-ini_restore('sessclust.max_size');
+ini_restore($name);
 foreach ([
     '', '0', '-1', '1023', '1025M', '2G', '1T', '64MB',
     '64 megabytes', 'M', '99999999999999999999G', "64M\0", "%n%s",
 ] as $value) {
-    show(json_encode($value, JSON_INVALID_UTF8_SUBSTITUTE), fn () => ini_set('sessclust.max_size', $value));
+    show(json($value), fn () => ini_set($name, $value));
 }
-var_dump(ini_get('sessclust.max_size'));
+var_dump(ini_get($name));
 --EXPECT--
 '1K': [true,"1K"]
 '1k': [true,"1k"]

@@ -5,7 +5,8 @@ A save path that the server configures need not lie in open_basedir
 require __DIR__ . '/../config.inc';
 // As with PHP's files handler: the administrator sets both.
 store();
-echo run('session_id("shop"); var_dump(session_start()); $_SESSION["n"] = 1;', ['open_basedir' => dirname(__DIR__)]);
+$limit = ['open_basedir' => dirname(__DIR__)];
+echo run('session_id("shop"); var_dump(session_start()); $_SESSION["n"] = 1;', $limit);
 var_dump(get('shop'));
 --EXPECT--
 bool(true)

@@ -38,7 +38,7 @@ $paths = [
 ];
 foreach ($paths as $path) {
     ini_set('session.save_path', $path);
-    show(json_encode($path, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES), fn () => session_start());
+    show(json($path), fn () => session_start());
 }
 --EXPECT--
 "relative/directory": false

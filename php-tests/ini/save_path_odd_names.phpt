@@ -8,7 +8,14 @@ needs_sessclust();
 <?php
 require __DIR__ . '/../config.inc';
 store();
-foreach (['a b' => 'a%20b', 'a,b' => 'a%2Cb', 'a%41b' => 'a%2541b', "\u{e4}\u{ff5e}" => "\u{e4}\u{ff5e}", "\xff" => '%ff'] as $name => $escaped) {
+$names = [
+    'a b' => 'a%20b',
+    'a,b' => 'a%2Cb',
+    'a%41b' => 'a%2541b',
+    "\u{e4}\u{ff5e}" => "\u{e4}\u{ff5e}",
+    "\xff" => '%ff',
+];
+foreach ($names as $name => $escaped) {
     mkdir(store() . "/$name");
     ini_set('session.save_path', 'local://' . store() . "/$escaped");
     put('shop', ['name' => bin2hex($name)]);

@@ -9,7 +9,8 @@ needs_sessclust();
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-foreach ([store(), store() . '/', 'local://' . store() . '/', 'local://' . str_replace('-', '%2d', store())] as $path) {
+$url = 'local://' . store();
+foreach ([store(), store() . '/', "$url/", str_replace('-', '%2d', $url)] as $path) {
     ini_set('session.save_path', $path);
     var_dump(get('shop') === ['n' => 1]);
 }

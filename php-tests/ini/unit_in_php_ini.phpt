@@ -7,7 +7,12 @@ needs_sessclust();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
-$ini = ['sessclust.lock_wait' => '250ms', 'sessclust.max_size' => '2M', 'sessclust.sync' => 'On', 'sessclust.auto_gc' => 'Off'];
+$ini = [
+    'sessclust.lock_wait' => '250ms',
+    'sessclust.max_size' => '2M',
+    'sessclust.sync' => 'On',
+    'sessclust.auto_gc' => 'Off',
+];
 echo run('
     ob_start();
     phpinfo(INFO_MODULES);

@@ -7,7 +7,8 @@ needs_sessclust();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
-foreach (['lock_wait' => '10 parsecs', 'max_size' => '1T', 'sync' => 'maybe', 'auto_gc' => '2'] as $name => $value) {
+$wrong = ['lock_wait' => '10 parsecs', 'max_size' => '1T', 'sync' => 'maybe', 'auto_gc' => '2'];
+foreach ($wrong as $name => $value) {
     echo run("var_dump(ini_get('sessclust.$name'));", ["sessclust.$name" => $value]);
 }
 --EXPECTF--

@@ -13,7 +13,8 @@ require __DIR__ . '/../config.inc';
 store();
 foreach (['PHPSESSID=', 'PHPSESSID[a]=b', 'PHPSESSID', 'PHPSESSID=;PHPSESSID=a'] as $cookie) {
     $answer = request(
-        'var_dump(session_start()); echo strlen(session_id()) === (int) ini_get("session.sid_length") ? "new" : session_id();',
+        'var_dump(session_start());
+        echo strlen(session_id()) === (int) ini_get("session.sid_length") ? "new" : session_id();',
         ['HTTP_COOKIE' => $cookie]
     );
     echo strstr($answer, 'bool'), "\n";

@@ -15,9 +15,10 @@ store();
 put('a', ['secret' => 1]);
 foreach (require __DIR__ . '/ids.inc' as $name => $id) {
     $answer = request(
-        '$sent = $_COOKIE["PHPSESSID"]; $started = session_start();
-        echo "\nresult: ", $started ? "opened " . ($sent === session_id() ? "the id" : "a new id") : "refused",
-            ", ", count($_SESSION), " variables";',
+        '$started = session_start();
+        $id = session_id() === $_COOKIE["PHPSESSID"] ? "the id" : "a new id";
+        $result = $started ? "opened $id" : "refused";
+        echo "\nresult: $result, ", count($_SESSION), " variables";',
         ['HTTP_COOKIE' => 'PHPSESSID=' . rawurlencode($id)]
     );
     echo $name, strrchr($answer, ':'), str_contains($answer, 'Warning') ? $answer : '', "\n";

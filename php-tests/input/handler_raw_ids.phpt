@@ -23,8 +23,9 @@ foreach (['empty' => ''] + require __DIR__ . '/ids.inc' as $name => $id) {
     });
     $results = [$handler->read($id), $handler->write($id, 'x|i:1;'), $handler->destroy($id)];
     restore_error_handler();
-    echo $name, ': ', json_encode($results), ', ', count($warnings), ' warnings, ',
-        count(preg_grep('/: Session ID is too long or contains illegal characters\. /', $warnings)), " about the id\n";
+    $about_id = preg_grep('/: Session ID is too long or contains illegal/', $warnings);
+    echo $name, ': ', json($results), ', ', count($warnings), ' warnings, ',
+        count($about_id), " about the id\n";
 }
 $_SESSION['n'] = 1;
 session_write_close();

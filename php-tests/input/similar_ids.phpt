@@ -8,8 +8,11 @@ needs_sessclust();
 <?php
 require __DIR__ . '/../config.inc';
 store();
-$ids = ['a', 'A', 'aa', 'a-', '-a', 'a,', ',a', 'a-a', 'a,a', '0', '00', '-', ',', str_repeat('a', 255),
-    str_repeat('a', 256), str_repeat('A', 256), str_repeat('a', 255) . 'b', 'b' . str_repeat('a', 255)];
+$long = str_repeat('a', 255);
+$ids = [
+    ...['a', 'A', 'aa', 'a-', '-a', 'a,', ',a', 'a-a', 'a,a', '0', '00', '-', ','],
+    ...[$long, strtoupper($long), $long . 'a', $long . 'b', 'b' . $long],
+];
 foreach ($ids as $id) {
     put($id, ['id' => $id]);
 }

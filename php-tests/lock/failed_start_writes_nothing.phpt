@@ -9,9 +9,11 @@ needs_sessclust();
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-$holder = start('session_id("shop"); session_start(); echo "locked\n"; wait(); session_write_close();');
-$holder->line();
-run('session_id("shop"); session_start(); $_SESSION["n"] = 2; session_write_close();', ['sessclust.lock_wait' => '0']);
+$holder = hold('shop');
+run(
+    'session_id("shop"); session_start(); $_SESSION["n"] = 2; session_write_close();',
+    ['sessclust.lock_wait' => '0']
+);
 $holder->finish();
 var_dump(get('shop'));
 --EXPECT--

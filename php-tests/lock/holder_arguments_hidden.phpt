@@ -14,10 +14,14 @@ preg_match_all('/-d "((?:extension|session)[^"]*)"/', getenv('TEST_PHP_EXTRA_ARG
 $settings[1][] = 'session.save_path = ' . ini_get('session.save_path');
 $settings[1][] = 'session.use_cookies = 0';
 file_put_contents(store() . '/php.ini', implode("\n", $settings[1]));
-file_put_contents(store() . '/job', '<?php session_id("shop"); session_start(); echo "locked\n"; fgets(STDIN);');
+$job = 'session_id("shop"); session_start(); echo "locked\n"; fgets(STDIN);';
+file_put_contents(store() . '/job', "<?php $job");
 chdir(store());
 $php = getenv('TEST_PHP_EXECUTABLE');
-$holder = new Process("exec $php -c php.ini job --password=hunter2", ['PHP_INI_SCAN_DIR' => '/nowhere']);
+$holder = new Process(
+    "exec $php -c php.ini job --password=hunter2",
+    ['PHP_INI_SCAN_DIR' => '/nowhere']
+);
 echo $holder->line(), "\n";
 ini_set('sessclust.lock_wait', '0');
 session_id('shop');

@@ -13,8 +13,7 @@ require __DIR__ . '/../config.inc';
 // A lease would have ended meanwhile; flock has no end.
 store();
 put('shop', ['n' => 1]);
-$holder = start('session_id("shop"); session_start(); $_SESSION["n"]++; echo "locked\n"; wait();');
-$holder->line();
+$holder = hold('shop', '$_SESSION["n"]++;');
 posix_kill($holder->pid, SIGSTOP);
 ini_set('sessclust.lock_wait', '20ms');
 session_id('shop');

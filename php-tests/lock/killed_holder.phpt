@@ -5,8 +5,7 @@ A session whose holder is killed with -9 is free at once, as it was last written
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-$holder = start('session_id("shop"); session_start(); $_SESSION["n"] = 2; echo "locked\n"; wait();');
-$holder->line();
+$holder = hold('shop', '$_SESSION["n"] = 2;');
 $holder->kill();
 ini_set('sessclust.lock_wait', '0');
 var_dump(get('shop'));

@@ -4,8 +4,7 @@ A process that waits gets the session when the holder is killed with -9
 <?php
 require __DIR__ . '/../config.inc';
 store();
-$holder = start('session_id("shop"); session_start(); echo "locked\n"; wait(); session_write_close();');
-$holder->line();
+$holder = hold('shop');
 $waiting = start('session_id("shop"); echo "waiting\n"; var_dump(session_start());');
 $waiting->line();
 $holder->kill();

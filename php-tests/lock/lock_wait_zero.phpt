@@ -8,8 +8,7 @@ needs_sessclust();
 <?php
 require __DIR__ . '/../config.inc';
 store();
-$holder = start('session_id("shop"); session_start(); echo "locked\n"; wait(); session_write_close();');
-$holder->line();
+$holder = hold('shop');
 session_id('shop');
 ini_set('sessclust.lock_wait', '0');
 var_dump(@session_start());

@@ -9,8 +9,7 @@ needs_sessclust();
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-$holder = start('session_id("shop"); session_start(); echo "locked\n"; wait();');
-$holder->line();
+$holder = hold('shop');
 ini_set('sessclust.lock_wait', '0');
 $option = ['read_and_close' => true];
 function wrapped(array $options)
@@ -21,7 +20,7 @@ $calls = [
     'named' => fn () => session_start(options: $option),
     'unpacked' => fn () => session_start(...[$option]),
     'call_user_func' => fn () => call_user_func('session_start', $option),
-    'call_user_func_array' => fn () => call_user_func_array('session_start', ['options' => $option]),
+    'call_user_func_array' => fn () => call_user_func_array('session_start', [$option]),
     'callable' => fn () => (session_start(...))($option),
     'array_map' => fn () => array_map('session_start', [$option])[0],
     'in a function' => fn () => wrapped($option),
@@ -30,7 +29,7 @@ $calls = [
         $fiber->start();
         return $fiber->getReturn();
     },
-    'with other options' => fn () => session_start(['use_strict_mode' => '1'] + $option + ['lazy_write' => '0']),
+    'with other options' => fn () => session_start(['use_strict_mode' => '1'] + $option),
     'through a SessionHandler' => function () use ($option) {
         session_set_save_handler(new SessionHandler, true);
         return session_start($option);

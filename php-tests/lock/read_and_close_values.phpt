@@ -10,8 +10,7 @@ require __DIR__ . '/../config.inc';
 // In doubt it locks, which is always right: the session is closed at once all the same.
 store();
 put('shop', ['n' => 1]);
-$holder = start('session_id("shop"); session_start(); echo "locked\n"; wait();');
-$holder->line();
+$holder = hold('shop');
 ini_set('sessclust.lock_wait', '0');
 foreach ([true, 1, '1', '001', 2, false, 0, '0', '', 'x'] as $value) {
     session_id('shop');

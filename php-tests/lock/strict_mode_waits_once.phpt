@@ -10,8 +10,7 @@ require __DIR__ . '/../config.inc';
 // validate_sid meets the lock first. It must not answer "unknown": that would log the visitor out.
 store();
 put('shop', ['n' => 1]);
-$holder = start('session_id("shop"); session_start(); echo "locked\n"; wait(); session_write_close();');
-$holder->line();
+$holder = hold('shop');
 session_id('shop');
 ini_set('sessclust.lock_wait', '50ms');
 var_dump(session_start(['use_strict_mode' => '1']));

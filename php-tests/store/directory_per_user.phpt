@@ -11,6 +11,7 @@ needs_sessclust();
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-var_dump(preg_match('~^/u' . posix_geteuid() . '/[0-9a-f]{2}/[0-9a-f]{62}$~D', substr(session_file(), strlen(store()))));
+$file = substr(session_file(), strlen(store()));
+var_dump(preg_match('~^/u' . posix_geteuid() . '/[0-9a-f]{2}/[0-9a-f]{62}$~D', $file));
 --EXPECT--
 int(1)

@@ -8,8 +8,7 @@ needs_sessclust();
 <?php
 require __DIR__ . '/../config.inc';
 store();
-$holder = start('session_id("shop"); session_start(); $_SESSION["n"] = 1; echo "locked\n"; wait();');
-$holder->line();
+$holder = hold('shop', '$_SESSION["n"] = 1;');
 age(session_file(), 100000);
 session_id('own');
 session_start();

@@ -15,7 +15,8 @@ foreach (['a', 'b'] as $byte) {
     var_dump($handler->write('large', $data), $handler->read('large') === $data);
 }
 // The version before keeps its place until the next one is stored.
-var_dump($handler->write('large', 'small'), $handler->write('large', 'smaller'), $handler->read('large'));
+var_dump($handler->write('large', 'small'), $handler->write('large', 'smaller'));
+var_dump($handler->read('large'));
 session_abort();
 var_dump(array_sum(array_map('filesize', session_files())) < 1 << 20);
 --EXPECT--

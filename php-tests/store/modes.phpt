@@ -13,8 +13,9 @@ foreach ([0, 022, 077] as $umask) {
     umask($umask);
     put("umask-$umask", ['n' => 1]);
     $file = session_file();
-    $modes = fn (string ...$paths) => array_map(fn ($path) => decoct(fileperms($path) & 07777), $paths);
-    echo implode(' ', $modes(dirname($file, 2), dirname($file), $file)), "\n";
+    foreach ([dirname($file, 2), dirname($file), $file] as $path) {
+        echo decoct(fileperms($path) & 07777), $path === $file ? "\n" : ' ';
+    }
     remove_tree(dirname($file, 2));
 }
 --EXPECT--

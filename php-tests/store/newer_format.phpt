@@ -10,7 +10,8 @@ require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
 $bytes = file_get_contents(session_file());
-$bytes[4] = "\2";                                           // the format, see src/engine/session/record.rs
+// The format's number and the header's sum, see src/engine/session/record.rs.
+$bytes[4] = "\2";
 $bytes = substr_replace($bytes, strrev(hash('xxh3', substr($bytes, 0, 72), true)), 72, 8);
 file_put_contents(session_file(), $bytes);
 show('read', fn () => get('shop'));
