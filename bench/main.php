@@ -33,15 +33,17 @@ $results['goals'] = goals($results);
 $results['seconds'] = (int) ((hrtime(true) - $begin) / 1e9);
 
 $tables = [...tables($bench, $results), goal_table($results['goals'])];
-echo implode('', array_map(terminal(...), $tables));
-foreach ($bench->skipped as $name => $why) {
-    echo "\nleft out: $name ($why)";
+echo implode('', array_map(terminal(...), $tables)), "\n";
+foreach ($results['machine'] as $what => $value) {
+    echo "$what: $value\n";
 }
-echo "\n";
+foreach ($bench->skipped as $name => $why) {
+    echo "left out: $name ($why)\n";
+}
 save($bench, $results, $tables);
 
-$lost = array_filter($results['contention'], fn ($figures) => $figures['lost'] > 0);
-if ($lost) {
-    fwrite(STDERR, 'bench: lost updates: ' . implode(', ', array_keys($lost)) . "\n");
-    exit(1);
+foreach ([$results['contention'], ...array_values($results['web'])] as $handlers) {
+    foreach ($handlers as $name => $figures) {
+        $figures['lost'] === 0 || throw new RuntimeException("$name lost $figures[lost] updates");
+    }
 }
