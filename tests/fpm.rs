@@ -10,8 +10,8 @@ use std::{
 };
 
 use support::{
-    Fpm, Nginx, Pool, Setup, count, folder, has_open, in_parallel, is_root, kill, number, seeded,
-    session_files, wait_for,
+    Fpm, Nginx, Pool, Setup, count, folder, in_parallel, is_root, kill, number, seeded,
+    session_files, users_of, wait_for,
 };
 
 /// Longer than the tests' patience: a request that waits for a lock this long fails the test.
@@ -137,10 +137,8 @@ fn a_worker_killed_while_holding_a_session_frees_it_at_once() {
         // One request already waits when the holder dies, one comes after.
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| count(&fpm.call("increment one").value()));
-            wait_for("a second worker with the session's file", || {
-                let workers = fpm.workers();
-                let using = workers.iter().filter(|worker| has_open(worker, store.path()));
-                (using.count() == 2).then_some(())
+            wait_for("a second user of the session's file", || {
+                (users_of(store.path()) == 2).then_some(())
             });
             kill(&pid);
             assert_eq!(waiting.join().unwrap(), 2 * round - 1);

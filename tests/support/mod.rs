@@ -15,9 +15,12 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream, process::CommandExt},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt, net::UnixStream, process::CommandExt},
+    },
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -203,12 +206,16 @@ pub fn children(pid: Pid) -> Vec<String> {
     list.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Whether a process has a file of `folder` open, which it has from before it waits for the file's lock.
+/// How many processes have a file of `folder` open, which they have from before they wait for its lock.
 ///
 /// Processes end and descriptors close while this looks; what is gone counts as not open.
-pub fn has_open(pid: &str, folder: &Path) -> bool {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    descriptors.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|file| file.starts_with(folder))
+pub fn users_of(folder: &Path) -> usize {
+    let below = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_open = |process: &fs::DirEntry| {
+        let mut descriptors = below(process.path().join("fd"));
+        descriptors.any(|fd| fs::read_link(fd.path()).is_ok_and(|file| file.starts_with(folder)))
+    };
+    below("/proc".into()).filter(is_open).count()
 }
 
 /// How PHP is configured in a test: the extension and nothing else, sessions in `store`, ids from the
@@ -243,15 +250,13 @@ impl Setup {
         self
     }
 
-    /// Command line of `php session.php`, run by `wrapper` (a program with arguments, or nothing). It is
-    /// killed after [`PATIENCE`], so that nobody reads from it for ever.
+    /// Command line of `php session.php`, run by `wrapper` (a program with arguments, or nothing).
     fn php(&self, wrapper: &[&str]) -> Command {
         let php = env::var("PHP").unwrap_or_else(|_| "php".to_owned());
-        let mut command = Process::command("timeout");
+        let mut words = wrapper.iter().copied().chain([php.as_str(), "-n"]);
+        let mut command = Process::command(words.next().expect("php at least"));
         command
-            .args(["--signal=KILL", &PATIENCE.as_secs().to_string()])
-            .args(wrapper)
-            .args([&php, "-n"])
+            .args(words)
             .args(&self.settings)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/session.php"));
         command
@@ -266,7 +271,9 @@ impl Setup {
     /// As [`Self::run`], started by `wrapper`.
     #[track_caller]
     pub fn run_in(&self, wrapper: &[&str], command: &str) -> Answer {
-        let output = self.php(wrapper).args(command.split(' ')).output().unwrap();
+        let limit = PATIENCE.as_secs().to_string();
+        let wrapper = [&["timeout", "--signal=KILL", &limit], wrapper].concat();
+        let output = self.php(&wrapper).args(command.split(' ')).output().unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         Answer { stderr, ..Answer::parse(&String::from_utf8_lossy(&output.stdout)) }
@@ -278,9 +285,14 @@ impl Setup {
     }
 
     pub fn start_in(&self, wrapper: &[&str]) -> Php {
+        // Its output comes through a socket, because reading from a pipe has no time limit.
+        let (ours, its) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut command = self.php(wrapper);
-        let process = Process::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
-        Php::new(process)
+        command.stdin(Stdio::piped()).stdout(OwnedFd::from(its));
+        let mut process = Process::start(&mut command);
+        let stdin = process.0.stdin.take().expect("stdin is a pipe");
+        Php { process, stdin, stdout: BufReader::new(ours) }
     }
 }
 
@@ -288,16 +300,10 @@ impl Setup {
 pub struct Php {
     pub process: Process,
     stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    stdout: BufReader<UnixStream>,
 }
 
 impl Php {
-    fn new(mut process: Process) -> Self {
-        let stdin = process.0.stdin.take().expect("stdin is a pipe");
-        let stdout = BufReader::new(process.0.stdout.take().expect("stdout is a pipe"));
-        Self { process, stdin, stdout }
-    }
-
     pub fn send(&mut self, line: &str) {
         writeln!(self.stdin, "{line}").unwrap();
     }

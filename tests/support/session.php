@@ -246,9 +246,13 @@ function answer(string $line): string
     try {
         $value = $commands[array_shift($words)](...$words);
         $result = 'ok';
-    } catch (Failed $failed) {
+    } catch (Failed | Error $failed) {
         $value = $failed->getMessage();
         $result = 'false';
+        // session_regenerate_id() throws what PHP's other session functions warn of.
+        if ($failed instanceof Error) {
+            $warnings[] = $value;
+        }
         // A session whose commit failed is closed; one whose opening failed was never active.
         if (session_status() === PHP_SESSION_ACTIVE) {
             session_abort();
