@@ -11,6 +11,13 @@ use std::process::Command;
 /// `PHP_SESSION_API` of the versions whose session module was read: 8.1 to 8.5.
 const SESSION_API_KNOWN: [&str; 1] = ["20161017"];
 
+/// Compiles where PHP raises the error of a full memory later than it occurs: Debian's 8.2 from
+/// 8.2.35 on, and versions of PHP that do the same.
+const DELAYED_OOM_PROBE: &str = r#"
+#include "php.h"
+int sessclust_delayed_oom(void) { return EG(delayed_oom).state != ZEND_OOM_STATE_NONE; }
+"#;
+
 /// What the installed headers say. The assertions hold what `src/php/ffi.rs` takes for granted.
 const PROBE: &str = r#"
 #include "php.h"
@@ -47,6 +54,7 @@ fn check() -> Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     // s_open takes its two texts as zend_string since PHP 8.6, as char pointers before.
     println!("cargo:rustc-check-cfg=cfg(php_session_open_zend_string)");
+    println!("cargo:rustc-check-cfg=cfg(php_delayed_oom)");
 
     let includes = php_config("--includes")?;
     let includes: Vec<PathBuf> = includes
@@ -61,10 +69,7 @@ fn check() -> Result<()> {
          apt-get install php8.2-dev), and see that PHP was built with its session extension"
     );
 
-    let probe = PathBuf::from(std::env::var("OUT_DIR")?).join("probe.c");
-    std::fs::write(&probe, PROBE)?;
-    let mut compiler = cc::Build::new();
-    compiler.file(&probe).includes(&includes).warnings(false).cargo_metadata(false);
+    let compiler = probe("probe.c", PROBE, &includes)?;
     let expanded = compiler.try_expand().context(
         "the PHP headers cannot be compiled: install a C compiler and the development package of \
          your PHP (Debian: apt-get install gcc libc6-dev php8.2-dev)",
@@ -83,10 +88,23 @@ fn check() -> Result<()> {
         "this PHP has PHP_SESSION_API {api}, which sessclust does not know; see README.md for the \
          versions that are supported"
     );
+    let delayed_oom = probe("delayed_oom.c", DELAYED_OOM_PROBE, &includes)?;
+    if delayed_oom.try_compile("sessclust_delayed_oom").is_ok() {
+        println!("cargo:rustc-cfg=php_delayed_oom");
+    }
     if takes_zend_string {
         println!("cargo:rustc-cfg=php_session_open_zend_string");
     }
     Ok(())
+}
+
+/// A compiler for one of the probes.
+fn probe(name: &str, code: &str, includes: &[PathBuf]) -> Result<cc::Build> {
+    let file = PathBuf::from(std::env::var("OUT_DIR")?).join(name);
+    std::fs::write(&file, code)?;
+    let mut compiler = cc::Build::new();
+    compiler.file(file).includes(includes).warnings(false).cargo_metadata(false);
+    Ok(compiler)
 }
 
 /// The text behind `name` in the probe's expansion, where string literals still stand side by side.

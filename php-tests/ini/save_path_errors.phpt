@@ -57,10 +57,10 @@ Warning: session_start(): Failed to initialize storage module: sessclust (path: 
 Warning: session_start(): session.save_path, position 0: a relative directory would depend on where PHP was started: write local:///directory with an absolute one
 Warning: session_start(): Failed to initialize storage module: sessclust (path:  /leading/space)
 "local:": false
-Warning: session_start(): session.save_path, position 0: a list of servers (host:port) is not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+Warning: session_start(): session.save_path, position 6: two slashes and an absolute directory are missing: write local:///directory
 Warning: session_start(): Failed to initialize storage module: sessclust (path: local:)
 "local:/one/slash": false
-Warning: session_start(): session.save_path, position 0: a list of servers (host:port) is not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+Warning: session_start(): session.save_path, position 6: two slashes and an absolute directory are missing: write local:///directory
 Warning: session_start(): Failed to initialize storage module: sessclust (path: local:/one/slash)
 "local://": false
 Warning: session_start(): session.save_path, position 8: the directory has to be absolute: local:///directory, with three slashes

@@ -171,7 +171,13 @@ unsafe extern "C" fn update_timestamp(
 }
 
 /// Removes a session unconditionally; one that does not exist is no failure.
+///
+/// Except when memory ran out while PHP started the session: PHP then gives it up as if its data were
+/// bad, which they are not. Nobody asked for it, and a request with more memory can still read it.
 unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int {
+    if call::is_start_out_of_memory() {
+        return SUCCESS;
+    }
     // SAFETY: PHP passes a valid id.
     unsafe { with_session(key, None, |session, id, _| session.destroy(id)) }
 }

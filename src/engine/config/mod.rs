@@ -130,7 +130,7 @@ impl Setting {
     pub fn effective(&self, settings: &Settings) -> String {
         let mut settings = *settings;
         match &self.kind {
-            Kind::Time { field, .. } => format!("{:?}", field(&mut settings)),
+            Kind::Time { field, .. } => time_with_unit(*field(&mut settings)),
             Kind::Size { field, .. } => format!("{} bytes", field(&mut settings)),
             Kind::Switch { field } => (if *field(&mut settings) { "on" } else { "off" }).into(),
         }
@@ -157,6 +157,15 @@ fn parse_time(text: &[u8]) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(unit_ms).map(Duration::from_millis)
+}
+
+/// A time as [`parse_time`] reads it.
+pub(crate) fn time_with_unit(time: Duration) -> String {
+    match (time.as_millis(), time.as_secs()) {
+        (0, _) => "0".into(),
+        (ms, s) if ms % 1000 == 0 => format!("{s}s"),
+        (ms, _) => format!("{ms}ms"),
+    }
 }
 
 /// `64M`, `512K`, `1G`, as in php.ini; a number without a unit is bytes.
@@ -253,6 +262,10 @@ mod tests {
         let settings = Settings::default();
         let effective = |name| setting(name).effective(&settings);
         assert_eq!(effective("sessclust.lock_wait"), "30s");
+        for text in ["0", "250ms", "1500ms", "3600s"] {
+            let settings = set("sessclust.lock_wait", text).expect(text);
+            assert_eq!(setting("sessclust.lock_wait").effective(&settings), text);
+        }
         assert_eq!(effective("sessclust.max_size"), "67108864 bytes");
         assert_eq!(effective("sessclust.auto_gc"), "on");
     }

@@ -81,6 +81,9 @@ fn not_local(text: &[u8]) -> Error {
             "the depth and mode of the files handler (\"N;MODE;/directory\") are not used: write \
              local:///directory",
         ),
+        None if text.starts_with(b"local:") => {
+            error(6, "two slashes and an absolute directory are missing: write local:///directory")
+        }
         None if text.contains(&b':') => error(
             0,
             "a list of servers (host:port) is not supported by this version, which has the \
@@ -193,6 +196,7 @@ mod tests {
             ("local:///a/../b", 8),
             ("/a/./b", 0),
             ("relative/dir", 0),
+            ("local:/one/slash", 6),
         ] {
             let expected = format!("session.save_path, position {position}: ");
             assert!(refused(text).starts_with(&expected), "{text}: {}", refused(text));

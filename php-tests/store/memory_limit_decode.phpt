@@ -1,0 +1,20 @@
+--TEST--
+A session that is too large for memory_limit to be decoded is not lost
+--INI--
+memory_limit=256M
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_sessclust();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+// The text of the session has room, the variables made of it have not. PHP then asks the handler to
+// destroy the session, as it does with data that it cannot decode. The files handler loses it.
+store();
+put('shop', ['x' => str_repeat('x', 20_000_000)]);
+echo run('session_id("shop"); session_start(); echo "not reached";', ['memory_limit' => '30M']);
+var_dump(strlen(get('shop')['x'] ?? ''));
+--EXPECTF--
+Fatal error: Allowed memory size of %d bytes exhausted (tried to allocate %d bytes) in %s on line %d
+int(20000000)
