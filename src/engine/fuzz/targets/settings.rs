@@ -1,0 +1,43 @@
+//! Any bytes as the text of each setting.
+#![no_main]
+
+mod support;
+
+use libfuzzer_sys::fuzz_target;
+use sessclust_engine::ErrorKind;
+use sessclust_engine::config::{SETTINGS, Settings};
+use std::time::Duration;
+
+fuzz_target!(init: support::plant(seeds()), |text: &[u8]| {
+    for setting in &SETTINGS {
+        let mut settings = Settings::default();
+        match setting.apply(&mut settings, text) {
+            Ok(()) => {
+                // The ranges that the README's table gives.
+                assert!(settings.lock_wait <= Duration::from_secs(3600));
+                assert!((1 << 10..=1 << 30).contains(&settings.max_size));
+                let effective = setting.effective(&settings);
+                assert!(!effective.is_empty());
+                support::assert_is_printable(&effective.replace('µ', "u"));
+                // No other setting has changed.
+                let default = Settings::default();
+                for other in SETTINGS.iter().filter(|other| other.name != setting.name) {
+                    assert_eq!(other.effective(&settings), other.effective(&default));
+                }
+            }
+            Err(error) => {
+                assert_eq!(settings, Settings::default(), "the value before stays");
+                assert_eq!(error.kind(), ErrorKind::Config);
+                let said = error.to_string();
+                support::assert_is_printable(&said);
+                assert!(said.starts_with(setting.name.to_str().expect("ASCII")), "{said}");
+            }
+        }
+    }
+});
+
+fn seeds() -> Vec<Vec<u8>> {
+    let defaults = SETTINGS.iter().map(|setting| setting.default.to_bytes().to_vec());
+    let others = ["0", "250ms", "5 m", "1h", "1K", "512k", "1G", "1024", "off", "true", ""];
+    defaults.chain(others.map(|text| text.as_bytes().to_vec())).collect()
+}
