@@ -22,7 +22,7 @@ const WAYS: [(ErrorKind, Way, &str); 13] = [
     (ErrorKind::Config, config, "sessclust.lock_wait: \"2h\" is not a value of it (0 to 1h"),
     (ErrorKind::Directory, directory, "can be written by other users; make it mode 0700"),
     (ErrorKind::ForeignFile, foreign_file, "is not a regular file of user"),
-    (ErrorKind::Locked, locked, "was not released within 0ns (sessclust.lock_wait)"),
+    (ErrorKind::Locked, locked, "was not released within 0 (sessclust.lock_wait)"),
     (ErrorKind::Damaged, damaged, "is damaged (not a record), starting anew"),
     (ErrorKind::NewerFormat, newer_format, "is in format 2 of a later version"),
     (ErrorKind::TooLarge, too_large, "has 1025 bytes, more than the 1024 that sessclust.max_size"),

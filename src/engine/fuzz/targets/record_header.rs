@@ -19,8 +19,8 @@ fuzz_target!(init: support::plant(seeds()), |input: &[u8]| {
             assert!(decoded.data_bytes <= DATA_BYTES_MAX);
             assert_eq!(decoded.digest, digest);
             let data = &input[Header::BYTES..];
-            let is_its_data = decoded == Header::of(digest, decoded.version, decoded.lifetime_s, data);
-            assert_eq!(decoded.matches(data), is_its_data);
+            let made_for = Header::of(digest, decoded.version, decoded.lifetime_s, data);
+            assert_eq!(decoded.matches(data), decoded == made_for);
         }
         Err(error) => {
             assert_eq!(error == HeaderError::Short, input.len() < Header::BYTES);

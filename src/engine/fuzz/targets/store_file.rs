@@ -1,4 +1,4 @@
-//! Any bytes as the file of a session, those with right sums included: read, written and read again.
+//! Any bytes as the file of a session, those with right sums included: read, written, read again.
 #![no_main]
 
 mod support;
