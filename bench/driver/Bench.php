@@ -53,7 +53,7 @@ final class Bench
                 $name, $row, $directory, "$this->scratch/$name.socket", $this->options->extension,
             );
             if ($handler->version === null) {
-                $why = 'cannot load ' . implode(', ', $handler->loading());
+                $why = 'PHP cannot load ' . implode(' ', $handler->loading());
                 $row['handler'] === 'sessclust' && throw new RuntimeException($why);
                 $this->skipped[$name] = $why;
                 continue;
@@ -121,8 +121,7 @@ final class Bench
     private function clean(): void
     {
         array_map($this->stop(...), array_reverse($this->processes, true));
-        remove($this->places['disk']);
-        remove($this->scratch);
+        array_map(remove(...), array_filter([$this->places['disk'], $this->scratch], is_dir(...)));
     }
 }
 

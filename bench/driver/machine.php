@@ -37,12 +37,11 @@ function describe_machine(Bench $bench): array
     ];
     foreach ($bench->handlers as $handler) {
         if ($handler->extensions) {
-            $machine[$handler->extension()] = $handler->version;
+            $machine["extension {$handler->extension()}"] = $handler->version;
         }
         if ($handler->server) {
             $program = server_command($handler->server, '', '')[0];
-            $machine[$program === $handler->server ? "$program server" : $program]
-                = version("$program --version");
+            $machine[$program] = version("$program --version");
         }
     }
     return $machine;

@@ -54,9 +54,9 @@ function goal(string $goal, ?float $measured, string $sign, float $limit): ?arra
     ];
 }
 
-function goal_table(array $goals): array
+function goal_table(array $goals): ?array
 {
-    return [
+    return $goals === [] ? null : [
         'title' => 'Goals of the embedded store',
         'note' => 'The longest wait is the worst of all rounds, the others are medians.',
         'head' => ['goal', 'limit', 'measured', 'result'],

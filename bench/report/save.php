@@ -18,7 +18,7 @@ function save(Bench $bench, array $results, array $tables): void
         $machine .= "* $what: $value\n";
     }
     $text = "$begin\n![The figures below as bars](benchmarks.svg)\n\n"
-        . implode('', array_map(markdown(...), [end($tables), ...array_slice($tables, 0, -1)]))
+        . implode('', array_map(markdown(...), $tables))
         . "### Measured on\n\n$machine\n$end";
     $file = "$out/benchmarks.md";
     $old = is_file($file) ? file_get_contents($file) : "$begin$end";

@@ -14,6 +14,7 @@ function tables(Bench $bench, array $results): array
 {
     $label = fn (string $name): string => $bench->handlers[$name]->label;
     return array_filter([
+        goal_table($results['goals']),
         cycle_table($results['cycle'], $label),
         peer_table($results['cycle'], $label),
         contention_table($results['contention'], $label),
