@@ -71,6 +71,20 @@ run_phpt() {
     ) < /dev/null
 }
 
+# copy_phpt [TEST or directory ...]: copies our tests to $scratch/tree, because run-tests.php writes beside
+# them, and sets $tests to those named, or all, in the copy.
+copy_phpt() {
+    local test
+    mkdir "$scratch/tree"
+    cp -R "$root"/{php-tests,stubs} "$scratch/tree/"
+    tests=()
+    for test in "${@:-$root/php-tests}"; do
+        test=$(realpath "$test")
+        [[ $test == "$root/php-tests"* ]] || die "$test is not in php-tests/"
+        tests+=("$scratch/tree${test#"$root"}")
+    done
+}
+
 # count RESULTS OUTCOME...: the number of tests with one of the outcomes.
 count() {
     local results=$1
