@@ -39,7 +39,8 @@ impl Model {
         Before { counts: counts.collect(), ended: ended.map(|(token, _)| token.clone()).collect() }
     }
 
-    /// Takes note of an increment: it goes on from all that was acknowledged, and nobody else made it.
+    /// Takes note of an increment: it goes on from all that was acknowledged, and nobody else made
+    /// it.
     fn incremented(&mut self, life: &str, before: &Before) {
         let (token, count) = seen(life, before);
         assert!(Some(&count) > before.counts.get(token), "{life} goes back");

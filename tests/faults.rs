@@ -1,5 +1,5 @@
-//! Errors of the kernel: a full or read-only disk, no descriptors left, network file systems, and an
-//! error from every single system call on the way, one after another (injected with strace).
+//! Errors of the kernel: a full or read-only disk, no descriptors left, network file systems, and
+//! an error from every single system call on the way, one after another (injected with strace).
 
 mod support;
 
@@ -155,8 +155,8 @@ impl Fault {
     }
 }
 
-/// The faults to inject into the command of a log, call by call. Of many calls in a row with the same name
-/// (a sweep of all directories), the first and last two.
+/// The faults to inject into the command of a log, call by call. Of many calls in a row with the
+/// same name (a sweep of all directories), the first and last two.
 fn faults(log: &Path) -> Vec<Fault> {
     let log = fs::read_to_string(log).unwrap();
     let mut counts = HashMap::<&str, usize>::new();
@@ -204,7 +204,8 @@ impl Scenario {
             }
         }
         if self.command == "regenerate one" {
-            // The new id may fall anywhere, and how many calls that takes must not be a matter of luck.
+            // The new id may fall anywhere, and how many calls that takes must not be a matter of
+            // luck.
             let user = rustix::process::geteuid().as_raw();
             for shard in 0..=0xff {
                 let shard = store.join(format!("u{user}/{shard:02x}"));

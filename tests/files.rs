@@ -222,7 +222,7 @@ fn directories_that_may_not_be_used_are_one_warning() {
     let base = folder();
     let missing = base.path().join("missing");
     let warning = Setup::new(&missing).run("put one 1 300").failure();
-    assert!(warning.contains("No such file or directory"), "{warning}");
+    assert!(warning.contains("the directory above it does not exist"), "{warning}");
     if !is_root() {
         return;
     }

@@ -21,7 +21,8 @@ fn parent_and_children_keep_exact_counts() {
     });
 }
 
-/// The lock belongs to an open file that parent and child share (flock(2)); the child must not free it.
+/// The lock belongs to an open file that parent and child share (flock(2)); the child must not free
+/// it.
 #[test]
 fn a_child_that_exits_does_not_free_its_parents_session() {
     let store = folder();

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use support::{Setup, folder, in_parallel, number, seeded};
 
 /// Sessions of 1 to 250 KB are rewritten without pause, each write acknowledged through a pipe once
-/// `session_write_close()` returned, and the writer is killed at a random moment. Then a fresh process
-/// finds the session whole, and as new as the last acknowledged write or the one in progress.
+/// `session_write_close()` returned, and the writer is killed at a random moment. Then a fresh
+/// process finds the session whole, and as new as the last acknowledged write or the one in
+/// progress.
 #[test]
 fn sessions_survive_500_kills_of_their_writer() {
     const KILLS: usize = 500;
@@ -50,6 +51,7 @@ fn sessions_survive_500_kills_of_their_writer() {
         }
     });
     println!(
-        "{KILLS} kills, {acknowledged:?} acknowledged writes; {ahead:?} kills between commit and acknowledgement"
+        "{KILLS} kills, {acknowledged:?} acknowledged writes; {ahead:?} times a write was saved and \
+         not yet acknowledged"
     );
 }

@@ -1,12 +1,13 @@
-//! What the end-to-end tests share: PHP, php-fpm and nginx as values that are killed when dropped, and a
-//! `FastCGI` client that speaks to php-fpm without a web server between.
+//! What the end-to-end tests share: PHP, php-fpm and nginx as values that are killed when dropped,
+//! and a `FastCGI` client that speaks to php-fpm without a web server between.
 //!
-//! All run `session.php` beside this file: one command in, one [`Answer`] out. Nothing listens on a port;
-//! all sockets and files are in a temporary folder. Waiting is always for a condition, with [`PATIENCE`]
-//! as the limit.
+//! All run `session.php` beside this file: one command in, one [`Answer`] out. Nothing listens on a
+//! port; all sockets and files are in a temporary folder. Waiting is always for a condition, with
+//! [`PATIENCE`] as the limit.
 //!
-//! Environment: `SESSCLUST_SO` (the extension to load; built when unset), `SESSCLUST_SEED` (repeats a
-//! seeded test), `PHP` and `PHP_FPM` (programs of one PHP version), `CI` (a missing program fails).
+//! Environment: `SESSCLUST_SO` (the extension to load; built when unset), `SESSCLUST_SEED` (repeats
+//! a seeded test), `PHP` and `PHP_FPM` (programs of one PHP version), `CI` (a missing program
+//! fails).
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this module")]
 
@@ -28,8 +29,9 @@ use std::{
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
-/// How long a test waits for anything before it fails. Far above what a loaded machine needs, and less
-/// than the lock wait that tests of "at once" set, so that they fail when something really waits.
+/// How long a test waits for anything before it fails. Far above what a loaded machine needs, and
+/// less than the lock wait that tests of "at once" set, so that they fail when something really
+/// waits.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What PHP answered to one command.
@@ -91,7 +93,8 @@ pub fn folder() -> TempDir {
     folder
 }
 
-/// The extension under test: `SESSCLUST_SO`, or built here, once, into the target folder of this test.
+/// The extension under test: `SESSCLUST_SO`, or built here, once, into the target folder of this
+/// test.
 ///
 /// `cargo test` itself leaves a cdylib only in `deps/`, without the release profile.
 pub fn extension() -> &'static Path {
@@ -132,7 +135,8 @@ pub fn program(names: &[&str]) -> Option<PathBuf> {
     found.or_else(|| skip(&format!("{} is not installed", names[0])))
 }
 
-/// Skips a test whose needs this machine does not meet: a failure in CI, where they are part of the job.
+/// Skips a test whose needs this machine does not meet: a failure in CI, where they are part of the
+/// job.
 pub fn skip<T>(reason: &str) -> Option<T> {
     assert!(env::var_os("CI").is_none(), "{reason}");
     println!("skipped: {reason}");
@@ -158,13 +162,13 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 
 /// A process with its children, killed when dropped, and by the kernel when this test dies first.
 ///
-/// The kernel's signal is bound to the thread that starts the process: start servers from the thread
-/// that outlives them.
+/// The kernel's signal is bound to the thread that starts the process: start servers from the
+/// thread that outlives them.
 pub struct Process(Child);
 
 impl Process {
-    /// `setpriv` (util-linux) sets the parent-death signal; doing it here would need `unsafe`. It is
-    /// SIGTERM, which all these programs pass on to their children.
+    /// `setpriv` (util-linux) sets the parent-death signal; doing it here would need `unsafe`. It
+    /// is SIGTERM, which all these programs pass on to their children.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "--"]).arg(program).process_group(0);
@@ -206,7 +210,8 @@ pub fn children(pid: Pid) -> Vec<String> {
     list.split_whitespace().map(str::to_owned).collect()
 }
 
-/// How many processes have a file of `folder` open, which they have from before they wait for its lock.
+/// How many processes have a file of `folder` open, which they have from before they wait for its
+/// lock.
 ///
 /// Processes end and descriptors close while this looks; what is gone counts as not open.
 pub fn users_of(folder: &Path) -> usize {
@@ -218,8 +223,8 @@ pub fn users_of(folder: &Path) -> usize {
     below("/proc".into()).filter(is_open).count()
 }
 
-/// How PHP is configured in a test: the extension and nothing else, sessions in `store`, ids from the
-/// test instead of cookies. Later settings win over earlier ones.
+/// How PHP is configured in a test: the extension and nothing else, sessions in `store`, ids from
+/// the test instead of cookies. Later settings win over earlier ones.
 #[derive(Clone)]
 pub struct Setup {
     settings: Vec<String>,
@@ -576,7 +581,8 @@ impl Nginx {
         Some(nginx)
     }
 
-    /// Sends a command with an optional session cookie; gives the answer and the cookie that was set.
+    /// Sends a command with an optional session cookie; gives the answer and the cookie that was
+    /// set.
     #[track_caller]
     pub fn call(&self, command: &str, cookie: Option<&str>) -> (Answer, Option<String>) {
         let mut stream = UnixStream::connect(self.folder.path().join("socket")).unwrap();

@@ -2,12 +2,12 @@
 // The PHP application of the end-to-end tests: one command in, one line out.
 //
 //   php session.php                 reads commands from stdin, one per line, until end of file
-//   php session.php COMMAND ARG...  runs one command; a marker system call shows strace where it begins
+//   php session.php COMMAND ARG...  runs one command; a system call marks where it begins
 //   php-fpm                         runs the command in the query string
 //
-// A command is words separated by spaces. The answer is one line of fields separated by tabs: "ok" or
-// "false", the value, then every warning PHP raised. `rewrite`, `hold` and `stage` print lines of
-// their own before the answer.
+// A command is words separated by spaces. The answer is one line of fields separated by tabs: "ok"
+// or "false", the value, then every warning PHP raised. `rewrite`, `hold` and `stage` print lines
+// of their own before the answer.
 
 final class Failed extends Exception {}
 
@@ -50,8 +50,8 @@ function commit(): void
 /** Session data that shows by itself whether it is whole and whose it is. */
 function record(string $id, int $number, int $bytes): array
 {
-    $pattern = md5("$id $number");
-    return ['id' => $id, 'number' => $number, 'data' => substr(str_repeat($pattern, intdiv($bytes, 32) + 1), 0, $bytes)];
+    $pattern = str_repeat(md5("$id $number"), intdiv($bytes, 32) + 1);
+    return ['id' => $id, 'number' => $number, 'data' => substr($pattern, 0, $bytes)];
 }
 
 /** What `record` stored: "number bytes", "empty", or "torn" for anything else. */
@@ -61,7 +61,8 @@ function inspect(string $id): string
         return 'empty';
     }
     ['number' => $number, 'data' => $data] = $_SESSION + ['number' => -1, 'data' => ''];
-    $whole = is_int($number) && is_string($data) && $_SESSION === record($id, $number, strlen($data));
+    $typed = is_int($number) && is_string($data);
+    $whole = $typed && $_SESSION === record($id, $number, strlen($data));
     return $whole ? "$number " . strlen($data) : 'torn';
 }
 
@@ -199,10 +200,11 @@ $commands = [
         commit();
         return $life;
     },
-    // After a use of its own, `$children` children and the parent each increment one session of their own
-    // and a common one, `$rounds` times.
-    'fork_after_use' => function (string $prefix, string $children, string $rounds) use (&$commands) {
-        $work = function (int $who) use ($prefix, $rounds, &$commands) {
+    // After a use of its own, `$children` children and the parent each increment one session of
+    // their own and a common one, `$rounds` times.
+    'fork_after_use' => function (string $prefix, string $children, string $rounds) {
+        global $commands;
+        $work = function (int $who) use ($prefix, $rounds, $commands) {
             for ($round = 0; $round < (int) $rounds; $round++) {
                 $commands['increment']("$prefix-$who");
                 $commands['increment']("$prefix-common");
@@ -214,7 +216,7 @@ $commands = [
         join_children($pids);
     },
     // A child that exits while its parent holds a session; the parent goes on as `stage`.
-    'fork_while_open' => function (string $id) use (&$commands) {
+    'fork_while_open' => function (string $id) {
         open($id);
         increment();
         join_children([fork(fn() => null)]);
@@ -225,16 +227,14 @@ $commands = [
         return $life;
     },
     // Opens files until the process may open no more, then runs the command.
-    'without_descriptors' => function (string ...$words) use (&$commands) {
+    'without_descriptors' => function (string ...$words) {
+        global $commands;
         $open = [];
         while ($file = @fopen('/dev/null', 'r')) {
             $open[] = $file;
         }
         $GLOBALS['warnings'] = [];
         return $commands[array_shift($words)](...$words);
-    },
-    'use_path' => function (string $path) {
-        must(session_save_path($path) !== false, 'session_save_path');
     },
 ];
 
