@@ -69,6 +69,13 @@ fn check() -> Result<()> {
          apt-get install php8.2-dev), and see that PHP was built with its session extension"
     );
 
+    // An upgrade of PHP changes the headers behind the same php-config.
+    for changed in [header, "main/php_version.h", "Zend/zend_globals.h"] {
+        for file in includes.iter().map(|include| include.join(changed)).filter(|f| f.exists()) {
+            println!("cargo:rerun-if-changed={}", file.display());
+        }
+    }
+
     let compiler = probe("probe.c", PROBE, &includes)?;
     let expanded = compiler.try_expand().context(
         "the PHP headers cannot be compiled: install a C compiler and the development package of \

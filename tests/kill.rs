@@ -51,7 +51,7 @@ fn sessions_survive_500_kills_of_their_writer() {
         }
     });
     println!(
-        "{KILLS} kills, {acknowledged:?} acknowledged writes; {ahead:?} times a write was saved and \
-         not yet acknowledged"
+        "{KILLS} kills, {acknowledged:?} acknowledged writes; {ahead:?} times a write was saved \
+         and not yet acknowledged"
     );
 }

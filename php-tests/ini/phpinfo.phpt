@@ -38,6 +38,7 @@ touches => 0 => sessions unchanged, marked as used
 destroys => 0 => sessions destroyed
 read_bytes => 0 => bytes of session data read
 written_bytes => 6 => bytes of session data written
+recovered => 0 => sessions read from the version before, the newest being torn
 damaged => 0 => sessions lost because their record failed its checks
 swept => 0 => ended sessions removed
 sweep_errors => 0 => automatic removals that failed

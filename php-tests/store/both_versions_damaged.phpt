@@ -20,9 +20,9 @@ show('rewritten', fn () => put('shop', ['n' => 3]));
 show('written', fn () => get('shop'));
 --EXPECT--
 damaged: []
-Warning: session_start(): data of session a3956e79 is damaged (wrong header checksum), starting anew
+Warning: session_start(): data of session a3956e79 is damaged (wrong data checksum), starting anew
 again: []
-Warning: session_start(): data of session a3956e79 is damaged (wrong header checksum), starting anew
+Warning: session_start(): data of session a3956e79 is damaged (wrong data checksum), starting anew
 rewritten: null
-Warning: session_start(): data of session a3956e79 is damaged (wrong header checksum), starting anew
+Warning: session_start(): data of session a3956e79 is damaged (wrong data checksum), starting anew
 written: {"n":3}

@@ -1,4 +1,4 @@
-//! The engine's error: a kind that decides what follows, a sentence, and the cause.
+//! The engine's error: a kind by which callers and tests tell cases apart, a sentence, the cause.
 
 use std::fmt;
 use std::io;
@@ -31,6 +31,10 @@ pub enum ErrorKind {
     NotDelivered,
     /// A fresh id is in use already.
     Collision,
+    /// Perhaps done, perhaps not: the last step that would have told failed.
+    Indeterminate,
+    /// A callback came without the store being open.
+    NotOpen,
     /// The operating system refused: disk full, I/O error, too many open files and the like.
     Io,
 }
@@ -57,7 +61,7 @@ impl Error {
         Self { kind: ErrorKind::Io, message: doing.into(), source: Some(source.into()) }
     }
 
-    /// The kind, by which callers decide.
+    /// The kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

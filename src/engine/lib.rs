@@ -7,7 +7,9 @@
 //! local::Store        the embedded store: one file a session, two slots a file, flock as lock
 //! ```
 //!
-//! [`config`], [`error`], [`limits`] and [`stats`] may be used by all layers and use none of them.
+//! [`config`], [`error`], [`limits`] and [`stats`] may be used by both layers and use neither. The
+//! store also uses [`session::id`] and [`session::record`]: what a session is called and how it is
+//! kept.
 
 pub mod config;
 pub mod error;

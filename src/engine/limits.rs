@@ -13,18 +13,19 @@ pub const DIRECTORY_BYTES_MAX: usize = 4095 - 80;
 /// before anything is allocated.
 pub const DATA_BYTES_MAX: u64 = 1 << 30;
 
-/// A read buffer larger than this, in bytes, is given back when the request ends, so that one large
-/// session does not raise the memory of a worker for good.
-pub const BUFFER_BYTES_KEPT: usize = 256 * 1024;
-
 /// Longest pause between two tries for a lock, where the kernel cannot do the waiting.
 pub const LOCK_POLL_MAX: Duration = Duration::from_millis(20);
 
-/// Files that one automatic sweep looks at, at most. A look is one `stat` (about 1 us), so a
-/// request that happens to sweep is held up by about a millisecond.
+/// Files that one step of the automatic sweep looks at, at most. A look is one `stat`, about 1 us;
+/// and a step lists the directories that it passes through.
 pub const SWEEP_FILES_MAX: usize = 500;
 
-/// Shortest time between two looks of one process at whether a sweep is due.
+/// Sessions that one step of the automatic sweep removes, at most. A removal on ext4 is about 10
+/// us, so a request that happens to sweep is held up by about a millisecond.
+pub const SWEEP_REMOVALS_MAX: u64 = 100;
+
+/// Shortest time between two looks of one process at whether a sweep is due, unless the last step
+/// left something to remove.
 pub const SWEEP_CHECK: Duration = Duration::from_secs(1);
 
 /// Longest piece of foreign text (a command line, a setting) that is shown in a message, in bytes.

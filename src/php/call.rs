@@ -3,11 +3,9 @@
 //! PHP tells a save handler neither that a session is only going to be read nor who asks for a gc.
 //! Both can be seen in the frame of the function that called the session module.
 
-#[cfg(not(php_delayed_oom))]
-use ext_php_rs::ffi::ext_php_rs_compiler_globals;
 use ext_php_rs::ffi::{
-    IS_ARRAY, IS_LONG, IS_STRING, IS_TRUE, ZEND_INTERNAL_FUNCTION, ext_php_rs_executor_globals,
-    zend_execute_data, zend_hash_str_find, zval,
+    IS_ARRAY, IS_LONG, IS_STRING, IS_TRUE, ZEND_INTERNAL_FUNCTION, ext_php_rs_compiler_globals,
+    ext_php_rs_executor_globals, zend_execute_data, zend_hash_str_find, zval,
 };
 use sessclust_engine::session::Access;
 
@@ -47,28 +45,24 @@ pub(super) fn is_session_gc() -> bool {
     running(b"session_gc").is_some()
 }
 
-/// Whether PHP gives up the session it is starting because memory ran out, and not because the data
-/// are bad.
-pub(super) fn is_start_out_of_memory() -> bool {
+/// Whether PHP gives up the session that it is decoding because it was cut off, by want of memory
+/// or another fatal error, and not because the data are bad.
+pub(super) fn is_decoding_cut_off() -> bool {
     // SAFETY: the globals are valid from MINIT on, for the thread that runs PHP.
     let globals = unsafe { &*ext_php_rs_executor_globals() };
-    // The error is raised once the function returns.
+    if globals.current_execute_data.is_null() {
+        // Every function was ended by the error.
+        // SAFETY: as above.
+        return unsafe { (*ext_php_rs_compiler_globals()).unclean_shutdown };
+    }
+    // Memory ran out, and the error waits until the function returns.
     #[cfg(php_delayed_oom)]
-    if globals.delayed_oom.state == 0 {
-        return false;
-    }
-    // The error has ended all functions, and PHP clears up.
-    #[cfg(not(php_delayed_oom))]
-    // SAFETY: as above.
-    if !globals.current_execute_data.is_null()
-        || !unsafe { (*ext_php_rs_compiler_globals()).unclean_shutdown }
-    {
-        return false;
-    }
-    globals.current_execute_data.is_null()
-        || [&b"session_start"[..], b"session_reset", b"session_decode"]
+    if globals.delayed_oom.state != 0 {
+        return [&b"session_start"[..], b"session_reset", b"session_decode"]
             .iter()
-            .any(|function| running(function).is_some())
+            .any(|function| running(function).is_some());
+    }
+    false
 }
 
 /// Whether PHP takes an option's value as true. In doubt it is not: locking is always right.

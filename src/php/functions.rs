@@ -5,7 +5,7 @@ use ext_php_rs::boxed::ZBox;
 use ext_php_rs::error::Result;
 use ext_php_rs::prelude::*;
 use ext_php_rs::types::ZendHashTable;
-use sessclust_engine::stats::{Counter, Segment};
+use sessclust_engine::stats::{self, Counter};
 
 /// Registers the functions.
 pub(super) fn add_to(module: ModuleBuilder<'_>) -> ModuleBuilder<'_> {
@@ -16,7 +16,7 @@ pub(super) fn add_to(module: ModuleBuilder<'_>) -> ModuleBuilder<'_> {
 #[php_function]
 fn sessclust_stats() -> Result<ZBox<ZendHashTable>> {
     let request = worker::with(|worker| worker.stats()).named();
-    let counters = Counter::ALL.map(|counter| (counter.name(), Segment::counters().get(counter)));
+    let counters = Counter::ALL.map(|counter| (counter.name(), stats::counters().get(counter)));
     let mut stats = ZendHashTable::new();
     stats.insert("request", table(&request)?)?;
     stats.insert("counters", table(&counters)?)?;
@@ -27,10 +27,10 @@ fn sessclust_stats() -> Result<ZBox<ZendHashTable>> {
 #[php_function]
 fn sessclust_nodes() -> Result<ZBox<ZendHashTable>> {
     let mut nodes = ZendHashTable::new();
-    if let Some(directory) = worker::with(|worker| worker.directory()) {
+    if let Some((directory, is_usable)) = worker::with(|worker| worker.node()) {
         let mut node = ZendHashTable::new();
         node.insert("type", "local")?;
-        node.insert("state", "up")?;
+        node.insert("state", if is_usable { "up" } else { "down" })?;
         node.insert("directory", directory)?;
         nodes.push(node)?;
     }

@@ -65,22 +65,30 @@ unsafe extern "C" fn on_modify(
     FAILURE
 }
 
-/// Whether `session.save_path` was changed for this request, by the application or a directory's
-/// configuration, as opposed to the server's.
+/// Whether `session.save_path` was changed for this request by the application or a directory's
+/// configuration, as opposed to the administrator's, also where that is for one site only.
 pub(super) fn save_path_was_changed() -> bool {
+    save_path_entry().is_some_and(|entry| {
+        // A change that PHP refused leaves the mark, and the value as it was.
+        let was_changed = entry.modified != 0 && entry.value != entry.orig_value;
+        // php_admin_value and the sections of php.ini take the right to change it away.
+        was_changed && u32::from(entry.modifiable) != IniEntryPermission::System.bits()
+    })
+}
+
+/// `session.save_path` as it is now.
+pub(super) fn save_path() -> Vec<u8> {
+    // SAFETY: an entry's value is null or a valid string.
+    let value = |entry: &zend_ini_entry| unsafe { entry.value.as_ref().map(|v| ffi::bytes(v)) };
+    save_path_entry().and_then(value).unwrap_or_default().to_vec()
+}
+
+fn save_path_entry() -> Option<&'static zend_ini_entry> {
     const NAME: &[u8] = b"session.save_path";
-    // SAFETY: the table of INI entries is valid while a request runs; its values are pointers to
-    // entries.
+    // SAFETY: the table of INI entries is valid while PHP runs; its values are pointers to entries.
     unsafe {
         let entries = (*ext_php_rs_executor_globals()).ini_directives;
         let entry = zend_hash_str_find(entries, NAME.as_ptr().cast(), NAME.len());
-        match entry.as_ref() {
-            Some(entry) => {
-                let entry = entry.value.ptr.cast::<zend_ini_entry>();
-                // A change that PHP refused leaves the mark, and the value as it was.
-                (*entry).modified != 0 && (*entry).value != (*entry).orig_value
-            }
-            None => false,
-        }
+        entry.as_ref().and_then(|entry| entry.value.ptr.cast::<zend_ini_entry>().as_ref())
     }
 }

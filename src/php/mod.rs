@@ -31,7 +31,9 @@ use ext_php_rs::prelude::*;
 use ext_php_rs::zend::ModuleEntry;
 use ext_php_rs::{info_table_end, info_table_header, info_table_row, info_table_start};
 use sessclust_engine::config::SETTINGS;
-use sessclust_engine::stats::{Counter, Segment};
+use sessclust_engine::config::save_path::SavePath;
+use sessclust_engine::local::Store;
+use sessclust_engine::stats::{self, Counter};
 use std::ffi::c_int;
 
 const SUCCESS: c_int = 0;
@@ -49,7 +51,7 @@ fn module(module: ModuleBuilder<'_>) -> ModuleBuilder<'_> {
 
 /// MINIT.
 unsafe extern "C" fn startup(_type: c_int, module_number: c_int) -> c_int {
-    Segment::map();
+    stats::map_counters();
     // Twice in one process if MINIT runs twice; the second call finds nothing to forget.
     // SAFETY: the function is of this library, and the C library forgets it when that is unloaded.
     if unsafe { ffi::pthread_atfork(None, None, Some(worker::after_fork)) } != 0 {
@@ -85,11 +87,10 @@ unsafe extern "C" fn info(module: *mut ModuleEntry) {
     info_table_row!("sessclust support", "enabled");
     info_table_row!("Version", env!("CARGO_PKG_VERSION"));
     info_table_row!("Stores", "embedded (local://)");
-    let directory = worker::with(|worker| worker.directory());
-    info_table_row!(
-        "Directory of this user's sessions",
-        directory.as_deref().unwrap_or("not opened yet")
-    );
+    let directory = SavePath::parse(&ini::save_path())
+        .map(|path| Store::directory_of(path.local_base.as_deref()).display().to_string())
+        .unwrap_or_else(|error| error.to_string());
+    info_table_row!("Directory of this user's sessions", directory);
     info_table_end!();
 
     info_table_start!();
@@ -107,7 +108,7 @@ unsafe extern "C" fn info(module: *mut ModuleEntry) {
     info_table_start!();
     info_table_header!("Counter", "Value", "Counts, for all processes of this server");
     for counter in Counter::ALL {
-        let value = Segment::counters().get(counter).to_string();
+        let value = stats::counters().get(counter).to_string();
         info_table_row!(counter.name(), value, counter.meaning());
     }
     info_table_end!();

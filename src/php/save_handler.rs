@@ -172,10 +172,11 @@ unsafe extern "C" fn update_timestamp(
 
 /// Removes a session unconditionally; one that does not exist is no failure.
 ///
-/// Except when memory ran out while PHP started the session: PHP then gives it up as if its data were
-/// bad, which they are not. Nobody asked for it, and a request with more memory can still read it.
+/// Except when PHP was cut off while it decoded the session, by want of memory as a rule: it then
+/// gives the session up as if its data were bad, which they are not. Nobody asked for it, and a
+/// request with more memory can still read it.
 unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int {
-    if call::is_start_out_of_memory() {
+    if call::is_decoding_cut_off() {
         return SUCCESS;
     }
     // SAFETY: PHP passes a valid id.
@@ -227,6 +228,7 @@ unsafe extern "C" fn create_sid(mod_data: ModData) -> *mut zend_string {
         // SAFETY: ours, and not used any more.
         unsafe { ext_php_rs_zend_string_release(id) };
     }
+    warning::set("every new session id was in use already: the random source repeats itself");
     warning::raise();
     null_mut()
 }

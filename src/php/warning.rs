@@ -5,7 +5,7 @@
 
 use ext_php_rs::ffi::php_error_docref;
 use ext_php_rs::flags::ErrorType;
-use sessclust_engine::stats::{Counter, Segment};
+use sessclust_engine::stats::{self, Counter};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_int};
 
@@ -30,7 +30,7 @@ pub(super) fn raise() {
     if !IS_PENDING.replace(false) {
         return;
     }
-    Segment::counters().add(Counter::Warnings, 1);
+    stats::counters().add(Counter::Warnings, 1);
     let text = TEXT.with_borrow(|text| text.as_ptr());
     let level = ErrorType::Warning.bits() as c_int;
     // SAFETY: both texts end with NUL; the message is an argument, never the format. PHP has

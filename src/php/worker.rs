@@ -5,7 +5,7 @@ use sessclust_engine::config::save_path::SavePath;
 use sessclust_engine::local::Store;
 use sessclust_engine::session::id::SessionId;
 use sessclust_engine::session::{Access, Session};
-use sessclust_engine::stats::{Counter, RequestStats, Segment};
+use sessclust_engine::stats::{self, Counter, RequestStats};
 use sessclust_engine::{Error, ErrorKind, Result};
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
@@ -44,7 +44,7 @@ pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T
             None
         }
         Err(_) => {
-            Segment::counters().add(Counter::Panics, 1);
+            stats::counters().add(Counter::Panics, 1);
             warning::set(
                 "internal error of sessclust, please report it with the text in the error log",
             );
@@ -52,6 +52,9 @@ pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T
         }
     }
 }
+
+/// Stores that are kept open, at most: one for each save path, and a server has few of them.
+const STORES_MAX: usize = 16;
 
 /// What was read, for the caller to copy. Valid until the next call of [`with`].
 #[derive(Clone, Copy)]
@@ -62,13 +65,14 @@ pub(super) struct RawData {
 
 /// The state.
 pub(super) struct Worker {
-    /// The store in use and the save path that named it. Kept from request to request.
-    store: Option<(Vec<u8>, Rc<Store>)>,
+    /// The stores that were used last, each with the save path that named it; the one in use comes
+    /// first. Kept from request to request.
+    stores: Vec<(Vec<u8>, Rc<Store>)>,
     /// What [`Worker::local_base`] gives out a pointer to.
     base: Option<CString>,
     session: Option<Session>,
-    /// `session.gc_maxlifetime` in seconds, as the last callback was given it.
-    lifetime_s: u64,
+    /// `session.gc_maxlifetime` in seconds, once a callback of this request was given it.
+    lifetime_s: Option<u64>,
     /// What those sessions of this request cost that are closed.
     closed: RequestStats,
 }
@@ -76,12 +80,13 @@ pub(super) struct Worker {
 impl Worker {
     const fn new() -> Self {
         let closed = RequestStats::new();
-        Self { store: None, base: None, session: None, lifetime_s: 0, closed }
+        Self { stores: Vec::new(), base: None, session: None, lifetime_s: None, closed }
     }
 
     /// RINIT.
     pub(super) fn begin_request(&mut self) {
         self.closed = RequestStats::new();
+        self.lifetime_s = None;
         warning::forget();
     }
 
@@ -110,17 +115,26 @@ impl Worker {
     /// session_reset() opens again with its lock held.
     pub(super) fn open(&mut self, save_path: &[u8]) -> Result<()> {
         let uid = Store::current_uid();
-        let is_same =
+        let is_wanted =
             |(path, store): &(Vec<u8>, Rc<Store>)| path == save_path && store.uid() == uid;
-        if !self.store.as_ref().is_some_and(is_same) {
-            self.close();
-            self.store = None;
-            let base = SavePath::parse(save_path)?.local_base;
-            self.store = Some((save_path.to_vec(), Rc::new(Store::open(base.as_deref())?)));
+        match self.stores.iter().position(is_wanted) {
+            Some(0) => {}
+            found => {
+                self.close();
+                let store = match found {
+                    Some(index) => self.stores.remove(index),
+                    None => {
+                        let base = SavePath::parse(save_path)?.local_base;
+                        (save_path.to_vec(), Rc::new(Store::open(base.as_deref())?))
+                    }
+                };
+                self.stores.insert(0, store);
+                self.stores.truncate(STORES_MAX);
+            }
         }
-        if let (None, Some((_, store))) = (&self.session, &self.store) {
-            let (store, counters) = (Rc::clone(store), Segment::counters());
-            self.session = Some(Session::new(store, ini::settings(), counters));
+        if self.session.is_none() {
+            let store = Rc::clone(&self.stores[0].1);
+            self.session = Some(Session::new(store, ini::settings(), stats::counters()));
         }
         Ok(())
     }
@@ -128,8 +142,7 @@ impl Worker {
     /// Closes the session, if one is open.
     pub(super) fn close(&mut self) {
         if let Some(mut session) = self.session.take() {
-            session.close(self.lifetime_s);
-            self.closed += session.stats();
+            self.closed += session.close(self.lifetime_s);
         }
     }
 
@@ -138,13 +151,13 @@ impl Worker {
     pub(super) fn session(&mut self, lifetime: Option<i64>) -> Result<(&mut Session, u64)> {
         if let Some(lifetime) = lifetime {
             // Negative is PHP's way of saying: at once. 0 has no end of its own, and gc removes it.
-            self.lifetime_s = u64::try_from(lifetime).unwrap_or(0);
+            self.lifetime_s = Some(u64::try_from(lifetime).unwrap_or(0));
         }
         let session = self
             .session
             .as_mut()
-            .ok_or_else(|| Error::new(ErrorKind::Config, "the session's store is not open"))?;
-        Ok((session, self.lifetime_s))
+            .ok_or_else(|| Error::new(ErrorKind::NotOpen, "the session handler is not open"))?;
+        Ok((session, self.lifetime_s.unwrap_or(0)))
     }
 
     /// Reads a session.
@@ -166,9 +179,9 @@ impl Worker {
         stats
     }
 
-    /// The directory of the store in use.
-    pub(super) fn directory(&self) -> Option<String> {
-        let (_, store) = self.store.as_ref()?;
-        Some(store.directory().to_string_lossy().into_owned())
+    /// The directory of the store used last, and whether it can be written.
+    pub(super) fn node(&self) -> Option<(String, bool)> {
+        let (_, store) = self.stores.first()?;
+        Some((store.directory().to_string_lossy().into_owned(), store.is_usable()))
     }
 }

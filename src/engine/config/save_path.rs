@@ -7,8 +7,9 @@
 //! directory = an absolute path without "." and ".." as components
 //! ```
 //!
-//! Errors name the position, counted in bytes from 0, and say how to write what was probably meant.
-//! They show no more of the text than its scheme, for people put passwords into save paths.
+//! Errors name the position, counted in bytes from 0 (behind a %HH, of the decoded text), and say
+//! how to write what was probably meant. They show no more of the text than its scheme, for people
+//! put passwords into save paths.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::DIRECTORY_BYTES_MAX;
@@ -24,7 +25,7 @@ pub struct SavePath {
 }
 
 /// Schemes that name servers; the embedded store is all that this version has.
-const SERVER_SCHEMES: [&[u8]; 9] = [
+const SERVER_SCHEMES: [&[u8]; 11] = [
     b"memcached",
     b"memcached+unix",
     b"redis",
@@ -33,6 +34,8 @@ const SERVER_SCHEMES: [&[u8]; 9] = [
     b"redis+sentinel",
     b"redis+cluster",
     b"tcp",
+    b"tls",
+    b"ssl",
     b"unix",
 ];
 
@@ -44,7 +47,7 @@ impl SavePath {
     pub fn parse(text: &[u8]) -> Result<Self> {
         let (directory, start) = match text {
             b"" => return Ok(Self { local_base: None }),
-            [b'/', ..] => (text.to_vec(), 0),
+            [b'/', ..] if !is_socket(text) => (text.to_vec(), 0),
             _ => {
                 const LOCAL: &[u8] = b"local://";
                 let rest = text.strip_prefix(LOCAL).ok_or_else(|| not_local(text))?;
@@ -64,9 +67,10 @@ fn error(position: usize, what: &str) -> Error {
 /// Says what is wrong with a text that is neither a directory nor a `local://` URL.
 fn not_local(text: &[u8]) -> Error {
     let scheme = text.windows(3).position(|window| window == b"://").map(|end| &text[..end]);
+    let scheme = scheme.map(<[u8]>::to_ascii_lowercase);
     match scheme {
-        Some(scheme) if SERVER_SCHEMES.contains(&scheme) => {
-            let scheme = String::from_utf8_lossy(scheme);
+        Some(scheme) if SERVER_SCHEMES.contains(&scheme.as_slice()) => {
+            let scheme = String::from_utf8_lossy(&scheme);
             error(
                 0,
                 &format!(
@@ -76,6 +80,11 @@ fn not_local(text: &[u8]) -> Error {
             )
         }
         Some(_) => error(0, "unknown scheme: leave it empty or write local:///directory"),
+        None if is_socket(text) => error(
+            0,
+            "this names a server's socket, and servers are not supported by this version, which \
+             has the embedded store only: leave it empty or write local:///directory",
+        ),
         None if text.contains(&b';') => error(
             0,
             "the depth and mode of the files handler (\"N;MODE;/directory\") are not used: write \
@@ -97,6 +106,12 @@ fn not_local(text: &[u8]) -> Error {
     }
 }
 
+/// Whether a path is that of a server's socket, as php-memcached and phpredis take it.
+fn is_socket(text: &[u8]) -> bool {
+    let path = text.strip_suffix(b":0").unwrap_or(text);
+    path.starts_with(b"/") && (path.ends_with(b".sock") || path.ends_with(b".socket"))
+}
+
 /// Decodes the path of a URL; `start` is its position in the save path.
 fn decode_url_path(text: &[u8], start: usize) -> Result<Vec<u8>> {
     let mut path = Vec::with_capacity(text.len());
@@ -110,6 +125,9 @@ fn decode_url_path(text: &[u8], start: usize) -> Result<Vec<u8>> {
                     .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
                     .and_then(|hex| u8::from_str_radix(hex, 16).ok())
                     .ok_or_else(|| error(position, "% begins no byte; write %25 for a % itself"))?;
+                if byte == 0 {
+                    return Err(error(position, "a directory cannot hold a NUL byte"));
+                }
                 path.push(byte);
                 rest.nth(1);
             }
@@ -134,16 +152,16 @@ fn check_directory(directory: &[u8], start: usize) -> Result<()> {
         let what = "the directory has to be absolute: local:///directory, with three slashes";
         return Err(error(start, what));
     }
-    if directory.contains(&0) {
-        return Err(error(start, "the directory holds a NUL byte"));
-    }
     if directory.len() > DIRECTORY_BYTES_MAX {
         let what = format!("the directory is longer than {DIRECTORY_BYTES_MAX} bytes");
         return Err(error(start, &what));
     }
-    let dots = directory.split(|byte| *byte == b'/').any(|part| matches!(part, b"." | b".."));
-    if dots {
-        return Err(error(start, "the directory must not have . or .. as components"));
+    let mut position = start;
+    for part in directory.split(|byte| *byte == b'/') {
+        if matches!(part, b"." | b"..") {
+            return Err(error(position, "the directory must not have . or .. as components"));
+        }
+        position += part.len() + 1;
     }
     Ok(())
 }
@@ -192,9 +210,9 @@ mod tests {
             ("local:///a%", 10),
             ("local:///a%+1", 10),
             ("local:///a%zz", 10),
-            ("local:///a%00", 8),
-            ("local:///a/../b", 8),
-            ("/a/./b", 0),
+            ("local:///a%00", 10),
+            ("local:///a/../b", 11),
+            ("/a/./b", 3),
             ("relative/dir", 0),
             ("local:/one/slash", 6),
         ] {
@@ -207,6 +225,10 @@ mod tests {
     fn save_paths_of_other_handlers_are_told_apart() {
         assert!(refused("10.0.0.1:11211,10.0.0.2:11211").contains("list of servers"));
         assert!(refused("memcached://a:11211").contains("servers (memcached://)"));
+        for text in ["/run/memcached.sock", "/run/memcached.sock:0", "/run/redis/redis.sock"] {
+            assert!(refused(text).contains("server's socket"), "{text}");
+        }
+        assert!(refused("REDIS://a").contains("servers (redis://)"));
         assert!(refused("2;0600;/tmp").contains("depth and mode"));
         assert!(refused("http://x").contains("unknown scheme"));
         let redis = refused("tcp://10.0.0.1:6379?auth=secret");

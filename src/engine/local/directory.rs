@@ -17,8 +17,14 @@ pub(super) fn prepare(directory: &Path, uid: u32) -> Result<()> {
     let refuse =
         |why: &str| Err(Error::new(ErrorKind::Directory, format!("{} {why}", directory.display())));
     match rustix::fs::mkdir(directory, DIRECTORY_MODE) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(Errno::NOENT) => {
+        // Once in the life of a store, so it is brought to the disk whatever `sessclust.sync` says.
+        // A base that may not be read cannot be synced.
+        Ok(()) => {
+            let base = directory.parent().and_then(|base| std::fs::File::open(base).ok());
+            let _ = base.map(|base| base.sync_all());
+        }
+        Err(Errno::EXIST) => {}
+        Err(Errno::NOENT) if !directory.parent().is_some_and(Path::exists) => {
             return refuse("cannot be made: the directory above it does not exist");
         }
         Err(error) => {

@@ -119,7 +119,7 @@ impl Slot {
 }
 
 /// The two slots of a session's file.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     slots: [Option<Slot>; 2],
     /// Why a slot that is not empty was not believed.
@@ -155,7 +155,7 @@ impl Page {
     /// Strikes out a slot whose data is not what its header says.
     pub fn strike(&mut self, slot: &Slot) {
         self.slots[slot.index as usize] = None;
-        self.note(HeaderError::Sum);
+        self.note(HeaderError::DataSum);
     }
 
     /// What was wrong with a slot that is not empty, if anything was. A later format outranks all
@@ -369,7 +369,7 @@ mod tests {
         file.page.strike(&newest);
         let next = file.page.place(digest(), 0, b"x");
         assert_eq!((next.index, next.header.version), (newest.index, newest.header.version));
-        assert_eq!(file.page.damage(), Some(HeaderError::Sum));
+        assert_eq!(file.page.damage(), Some(HeaderError::DataSum));
     }
 
     #[test]

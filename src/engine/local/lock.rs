@@ -5,7 +5,7 @@
 
 use super::alarm::Alarm;
 use crate::limits::LOCK_POLL_MAX;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Stat, flock};
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -57,16 +57,17 @@ fn wait_by_polling(file: BorrowedFd<'_>, deadline: Instant) -> rustix::io::Resul
     }
 }
 
-/// Who holds the lock of the file with this inode, as far as /proc tells: "process 4242 (command
+/// Who holds the lock of a file, as far as /proc tells: "process 4242 (command
 /// line)". For messages only; asked once a wait has failed.
-pub(super) fn holder(inode: u64) -> Option<String> {
+pub(super) fn holder(file: &Stat) -> Option<String> {
+    let (major, minor) = (rustix::fs::major(file.st_dev), rustix::fs::minor(file.st_dev));
+    let wanted = format!("{major:02x}:{minor:02x}:{}", file.st_ino);
     // 1: FLOCK  ADVISORY  WRITE 4242 fe:01:1311 0 EOF; a waiter's line has "->" behind the number.
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     let pid: u32 = locks.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [_, "FLOCK", _, _, pid, file, ..] = fields[..] else { return None };
-        let found: u64 = file.rsplit(':').next()?.parse().ok()?;
-        (found == inode).then(|| pid.parse().ok())?
+        (file == wanted).then(|| pid.parse().ok())?
     })?;
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     // The first word only (of an FPM worker, its title): arguments may be secret.

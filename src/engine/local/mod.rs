@@ -32,7 +32,7 @@ use crate::session::id::Digest;
 use crate::session::record::HeaderError;
 use format::{INLINE_BYTES_MAX, PAGE_BYTES, Page, SLOT_HEADER_BYTES, Slot};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, CWD, FileType, OFlags, Stat, Timespec, Timestamps};
+use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
@@ -89,7 +89,9 @@ pub enum Found {
 pub struct Locked {
     file: OwnedFd,
     digest: Digest,
-    page: Page,
+    /// What the file holds, once it has been read: a version that was not seen is never
+    /// overwritten.
+    page: Option<Page>,
     /// The file's state when it was locked, for the first read.
     stat: Option<Stat>,
     /// The process that took the lock. A fork shares the open file and must not unlock it.
@@ -103,6 +105,11 @@ impl Locked {
         &self.digest
     }
 
+    /// Whether the newest version failed its checks and the one before it is used.
+    pub fn is_recovered(&self) -> bool {
+        self.page.is_some_and(|page| page.damage().is_some() && page.live().is_some())
+    }
+
     /// How long the lock was waited for.
     pub fn waited(&self) -> Duration {
         self.waited
@@ -113,9 +120,9 @@ impl Drop for Locked {
     fn drop(&mut self) {
         if rustix::process::getpid() == self.owner {
             lock::unlock(self.file.as_fd());
-            // Who has waited was not the only one, as a rule: the next gets its turn now, and not when
-            // this process has used up its time. With 8 processes at one session on 2 cores the
-            // longest wait is then 20 ms, and was 70 ms.
+            // Who has waited was not the only one, as a rule: the next gets its turn now, and not
+            // when this process has used up its time. With 8 processes at one session on 2 cores
+            // the longest wait is then 20 ms, and was 70 ms.
             if !self.waited.is_zero() {
                 rustix::thread::sched_yield();
             }
@@ -132,13 +139,19 @@ impl Store {
     /// [`ErrorKind::Io`]: it cannot be made or looked at.
     pub fn open(base: Option<&Path>) -> Result<Self> {
         let uid = Self::current_uid();
-        let directory = match base {
-            Some(base) => base.join(format!("u{uid}")),
-            None => PathBuf::from(format!("/var/tmp/sessclust-u{uid}")),
-        };
+        let directory = Self::directory_of(base);
         directory::prepare(&directory, uid)?;
         let path = RefCell::new(directory.as_os_str().as_bytes().to_vec());
         Ok(Self { directory, uid, path, sweep_checked: Cell::new(None) })
+    }
+
+    /// Where the calling user's store below `base` is, made or not.
+    pub fn directory_of(base: Option<&Path>) -> PathBuf {
+        let uid = Self::current_uid();
+        match base {
+            Some(base) => base.join(format!("u{uid}")),
+            None => PathBuf::from(format!("/var/tmp/sessclust-u{uid}")),
+        }
     }
 
     /// The user as whom this process acts now.
@@ -149,6 +162,11 @@ impl Store {
     /// The store's directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Whether sessions can be made in it: it is there, and this user may write.
+    pub fn is_usable(&self) -> bool {
+        rustix::fs::access(&self.directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
     }
 
     /// The user whose store this is; a process that changes its user needs another one.
@@ -178,17 +196,20 @@ impl Store {
     /// [`ErrorKind::ForeignFile`], [`ErrorKind::Directory`], [`ErrorKind::Io`].
     pub fn lock(&self, digest: &Digest, open: Open, settings: &Settings) -> Result<Option<Locked>> {
         let mut waited = Duration::ZERO;
+        let deadline = Instant::now() + settings.lock_wait;
         loop {
             let Some(file) = self.open_file(digest, open)? else { return Ok(None) };
             let obtained = lock::try_lock(file.as_fd())
                 .map_err(|error| self.io_error("cannot lock", digest, error))?;
             if !obtained {
-                waited += self.wait(&file, digest, settings.lock_wait.saturating_sub(waited))?;
+                let started = Instant::now();
+                self.wait(&file, digest, deadline, settings)?;
+                waited += started.elapsed();
             }
             let mut locked = Locked {
                 file,
                 digest: *digest,
-                page: Page::default(),
+                page: None,
                 stat: None,
                 owner: rustix::process::getpid(),
                 waited,
@@ -203,21 +224,25 @@ impl Store {
         }
     }
 
-    /// Waits for the lock and says how long.
-    fn wait(&self, file: &OwnedFd, digest: &Digest, lock_wait: Duration) -> Result<Duration> {
-        let started = Instant::now();
-        let obtained = lock::wait(file.as_fd(), started + lock_wait)
+    /// Waits until `deadline` for the lock.
+    fn wait(
+        &self,
+        file: &OwnedFd,
+        digest: &Digest,
+        deadline: Instant,
+        settings: &Settings,
+    ) -> Result<()> {
+        let obtained = lock::wait(file.as_fd(), deadline)
             .map_err(|error| self.io_error("cannot lock", digest, error))?;
-        let waited = started.elapsed();
         if obtained {
-            return Ok(waited);
+            return Ok(());
         }
-        let holder = rustix::fs::fstat(file).ok().and_then(|stat| lock::holder(stat.st_ino));
+        let holder = rustix::fs::fstat(file).ok().and_then(|stat| lock::holder(&stat));
         let holder = holder.unwrap_or_else(|| "another process".into());
         let text = format!(
             "session {digest} is in use by {holder} and was not released within {} \
              (sessclust.lock_wait)",
-            time_with_unit(lock_wait)
+            time_with_unit(settings.lock_wait)
         );
         Err(Error::new(ErrorKind::Locked, text))
     }
@@ -231,9 +256,18 @@ impl Store {
             Some(stat) => stat,
             None => self.checked_stat(&locked.file, &locked.digest)?,
         };
+        locked.page = None;
         let (found, page) = self.read_file(&locked.file, &stat, &locked.digest, buffer)?;
-        locked.page = page;
+        locked.page = Some(page);
         Ok(found)
+    }
+
+    /// Whether a locked file still has its name: a destroyed session has not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`].
+    pub fn has_name(&self, locked: &Locked) -> Result<bool> {
+        Ok(self.checked_stat(&locked.file, &locked.digest)?.st_nlink > 0)
     }
 
     /// Reads without the lock: the last committed version, or one that is just being committed.
@@ -247,14 +281,18 @@ impl Store {
         buffer: &mut Vec<u8>,
         settings: &Settings,
     ) -> Result<Option<Found>> {
+        let mut before = None;
         for _ in 0..PEEK_TRIES {
             let Some(file) = self.open_file(digest, Open::Existing)? else { return Ok(None) };
             let stat = self.checked_stat(&file, digest)?;
-            match self.read_file(&file, &stat, digest, buffer)? {
-                // Perhaps only overtaken by a writer between the page and the data.
-                (Found::Damaged(_), _) => {}
-                (found, _) => return Ok(Some(found)),
+            let (found, page) = self.read_file(&file, &stat, digest, buffer)?;
+            // A version that fails its checks may be one that a writer has overtaken since the page
+            // was read; the one before it would then be older than what was committed by now. If
+            // the page is still the same, nobody is writing, and the version is damaged.
+            if page.damage().is_none() || before == Some(page) {
+                return Ok(Some(found));
             }
+            before = Some(page);
         }
         match self.lock(digest, Open::Existing, settings)? {
             Some(mut locked) => self.read(&mut locked, buffer).map(Some),
@@ -269,26 +307,20 @@ impl Store {
         digest: &Digest,
         buffer: &mut Vec<u8>,
     ) -> Result<(Found, Page)> {
-        let read_error = |error| self.io_error("cannot read", digest, error);
-        let mut bytes = [0; PAGE_BYTES];
-        let length = read_at(file, &mut bytes, 0).map_err(read_error)?;
-        let bytes = &bytes[..length];
-        let mut page = Page::decode(bytes, digest);
-        if let Some(error @ HeaderError::NewerFormat(_)) = page.damage() {
-            let path = self.shown_path(digest);
-            return Err(Error::new(ErrorKind::NewerFormat, format!("{path} is in {error}")));
-        }
+        let (bytes, mut page) = self.read_page(file, stat, digest)?;
         for slot in page.newest_first() {
             let start = slot.data_offset();
+            let length = slot.header.data_bytes;
             buffer.clear();
             if slot.is_inline() {
-                let end = (start + slot.header.data_bytes) as usize;
-                buffer.extend_from_slice(bytes.get(start as usize..end).unwrap_or_default());
-            } else if start + slot.header.data_bytes <= stat.st_size as u64 {
+                let inline = start as usize..(start + length) as usize;
+                buffer.extend_from_slice(bytes.get(inline).unwrap_or_default());
+            } else if start + length <= stat.st_size as u64 {
                 // Compared with the file's size first: a forged length must not allocate.
-                buffer.reserve_exact(slot.header.data_bytes as usize);
-                read_to(file, buffer, slot.header.data_bytes as usize, start)
-                    .map_err(read_error)?;
+                let reserved = buffer.try_reserve_exact(length as usize);
+                reserved.map_err(|_| self.io_error("cannot read", digest, Errno::NOMEM))?;
+                read_to(file, buffer, length as usize, start)
+                    .map_err(|error| self.io_error("cannot read", digest, error))?;
             }
             if slot.header.matches(buffer) {
                 let found = match is_past(stat, slot.header.lifetime_s) {
@@ -303,13 +335,36 @@ impl Store {
         Ok((page.damage().map_or(Found::Absent, Found::Damaged), page))
     }
 
+    /// Reads the slots, and the short data with them.
+    fn read_page(
+        &self,
+        file: &OwnedFd,
+        stat: &Stat,
+        digest: &Digest,
+    ) -> Result<([u8; PAGE_BYTES], Page)> {
+        let mut bytes = [0; PAGE_BYTES];
+        let length = read_at(file, &mut bytes, 0)
+            .map_err(|error| self.io_error("cannot read", digest, error))?;
+        // Fewer bytes than the file has would look like a session that was never written.
+        if (length as u64) < (stat.st_size as u64).min(PAGE_BYTES as u64) {
+            return Err(self.io_error("cannot read all of", digest, Errno::IO));
+        }
+        let page = Page::decode(&bytes[..length], digest);
+        if let Some(error @ HeaderError::NewerFormat(_)) = page.damage() {
+            let path = self.shown_path(digest);
+            return Err(Error::new(ErrorKind::NewerFormat, format!("{path} is in {error}")));
+        }
+        Ok((bytes, page))
+    }
+
     /// Writes the next version. Returns once the kernel has it, or with `sync` once the disk has
     /// it.
     ///
     /// # Errors
     /// [`ErrorKind::Destroyed`]: the file lost its name since it was locked; nobody will read this
-    /// version.
-    /// [`ErrorKind::Io`]: the version before is untouched.
+    /// version. [`ErrorKind::Io`]: the version before is untouched. [`ErrorKind::Indeterminate`]:
+    /// the new version is what is read from now on, but a power cut may undo it, or a destroy has.
+    /// If the file has not been read, as [`Store::read`].
     pub fn commit(
         &self,
         locked: &mut Locked,
@@ -317,24 +372,34 @@ impl Store {
         lifetime_s: u64,
         settings: &Settings,
     ) -> Result<()> {
-        let slot = locked.page.place(locked.digest, lifetime_s, data);
-        let is_first = locked.page.live().is_none();
-        self.write(&locked.file, &slot, data, settings.sync)
-            .map_err(|error| self.io_error("cannot write", &locked.digest, error))?;
-        if settings.sync && is_first {
-            self.sync_names(&locked.digest)?;
+        let mut page = match locked.page {
+            Some(page) => page,
+            None => {
+                self.read(locked, &mut Vec::new())?;
+                locked.page.unwrap_or_default()
+            }
+        };
+        let slot = page.place(locked.digest, lifetime_s, data);
+        let written = self.write(&locked.file, &slot, data, settings.sync);
+        written.map_err(|error| self.io_error("cannot write", &locked.digest, error))?;
+        page.commit(slot);
+        locked.page = Some(page);
+        if settings.sync {
+            self.sync(&locked.file, &locked.digest)?;
         }
-        let stat = self.checked_stat(&locked.file, &locked.digest)?;
+        let stat = rustix::fs::fstat(&locked.file).map_err(|error| {
+            let text = format!("it is not known whether session {} is saved", locked.digest);
+            Error::new(ErrorKind::Indeterminate, format!("{text}: {error}"))
+        })?;
         if stat.st_nlink == 0 {
             return Err(Error::new(
                 ErrorKind::Destroyed,
                 format!("session {} was destroyed by another request, not saved", locked.digest),
             ));
         }
-        locked.page.commit(slot);
-        if stat.st_size as u64 > locked.page.end() + CUT_BYTES {
+        if stat.st_size as u64 > page.end() + CUT_BYTES {
             // Space given back; a failure leaves a file that is longer than it has to be.
-            let _ = rustix::fs::ftruncate(&locked.file, locked.page.end());
+            let _ = rustix::fs::ftruncate(&locked.file, page.end());
         }
         Ok(())
     }
@@ -352,25 +417,33 @@ impl Store {
             let length = SLOT_HEADER_BYTES + data.len();
             bytes[..SLOT_HEADER_BYTES].copy_from_slice(&header);
             bytes[SLOT_HEADER_BYTES..length].copy_from_slice(data);
-            write_at(file, &bytes[..length], slot.index.file_offset())?;
-        } else {
-            write_at(file, data, slot.data_offset())?;
-            // The header must not reach the disk before the data it speaks of.
-            if sync {
-                rustix::fs::fdatasync(file)?;
-            }
-            write_at(file, &header, slot.index.file_offset())?;
+            return write_at(file, &bytes[..length], slot.index.file_offset());
         }
-        if sync { rustix::fs::fdatasync(file) } else { Ok(()) }
+        write_at(file, data, slot.data_offset())?;
+        // The header must not reach the disk before the data it speaks of.
+        if sync {
+            rustix::fs::fdatasync(file)?;
+        }
+        write_at(file, &header, slot.index.file_offset())
     }
 
-    /// Brings the names of a new file and of its directory to the disk.
-    fn sync_names(&self, digest: &Digest) -> Result<()> {
-        let shard = PathBuf::from(self.shown_path(digest));
-        for directory in [shard.parent().unwrap_or(&self.directory), &self.directory] {
-            std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(
-                |error| Error::io(format!("cannot sync {}", directory.display()), error),
-            )?;
+    /// Brings a file and its name to the disk.
+    fn sync(&self, file: &OwnedFd, digest: &Digest) -> Result<()> {
+        let synced = match rustix::fs::fdatasync(file) {
+            Ok(()) => self.sync_names(digest),
+            Err(error) => Err(error.into()),
+        };
+        synced.map_err(|error| {
+            let text = format!("session {digest} is saved, but perhaps not on the disk: {error}");
+            Error::new(ErrorKind::Indeterminate, text)
+        })
+    }
+
+    /// Brings the directories above a file to the disk: whether it is there, and under which name.
+    fn sync_names(&self, digest: &Digest) -> std::io::Result<()> {
+        let file = PathBuf::from(self.shown_path(digest));
+        for directory in [file.parent().unwrap_or(&self.directory), &self.directory] {
+            std::fs::File::open(directory)?.sync_all()?;
         }
         Ok(())
     }
@@ -381,7 +454,11 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn touch(&self, locked: &Locked, lifetime_s: u64) -> Result<bool> {
-        if locked.page.live().is_none_or(|live| live.header.lifetime_s != lifetime_s) {
+        if locked
+            .page
+            .and_then(|page| page.live())
+            .is_none_or(|live| live.header.lifetime_s != lifetime_s)
+        {
             return Ok(false);
         }
         let now = Timestamps {
@@ -393,12 +470,18 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes a session, locked or not, there or not.
+    /// Removes a session, locked or not, there or not; with `sync` also from the disk.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`].
-    pub fn destroy(&self, digest: &Digest) -> Result<()> {
+    /// [`ErrorKind::Io`]. [`ErrorKind::Indeterminate`]: it is gone, but a power cut may bring it
+    /// back.
+    pub fn destroy(&self, digest: &Digest, sync: bool) -> Result<()> {
         match self.with_path(digest, |path| rustix::fs::unlink(path)) {
+            Ok(()) if sync => self.sync_names(digest).map_err(|error| {
+                let text =
+                    format!("session {digest} is removed, but perhaps not on the disk: {error}");
+                Error::new(ErrorKind::Indeterminate, text)
+            }),
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.io_error("cannot remove", digest, error)),
         }

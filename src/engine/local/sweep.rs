@@ -11,17 +11,14 @@
 //! with a short one does not end another's sessions. A file without a whole record goes by the
 //! caller's lifetime. One that is locked is in use and stays.
 
-use super::{Found, Open, Store, idle_s, lock, read_at, write_at};
+use super::{Open, Store, idle_s, is_past, lock, read_at, write_at};
 use crate::error::{Error, Result};
-use crate::limits::{SWEEP_CHECK, SWEEP_FILES_MAX};
+use crate::limits::{SWEEP_CHECK, SWEEP_FILES_MAX, SWEEP_REMOVALS_MAX};
 use crate::session::id::Digest;
-use rustix::fs::{AtFlags, CWD, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
-
-/// Number of directories, by the first two digits of the digest.
-const SHARDS: usize = 256;
 
 /// A round of the automatic sweep takes this part of the lifetime.
 const ROUNDS_PER_LIFETIME: u64 = 4;
@@ -76,20 +73,39 @@ impl Progress {
     }
 }
 
+/// What a step of a sweep did.
+#[derive(Debug, Default)]
+struct Step {
+    removed: u64,
+    /// The last file looked at, if others are left.
+    next: Option<Name>,
+    /// Why some files could not be looked at; the rest were.
+    error: Option<Error>,
+}
+
+impl Step {
+    fn into_result(self) -> Result<u64> {
+        match self.error {
+            None => Ok(self.removed),
+            Some(error) => Err(error),
+        }
+    }
+}
+
 impl Store {
     /// Looks at every session and removes those that have ended; says how many.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`]: a directory cannot be read. A single file that cannot is passed
-    /// over.
+    /// [`crate::ErrorKind::Io`]: a directory cannot be read; the others are done all the same. A
+    /// single file that cannot be read is passed over.
     pub fn sweep_all(&self, lifetime_s: u64) -> Result<u64> {
         let start = [b'0'; Digest::HEX_BYTES];
-        self.sweep_from(&start, usize::MAX, lifetime_s).map(|(removed, _)| removed)
+        self.sweep_from(&start, usize::MAX, u64::MAX, lifetime_s).into_result()
     }
 
     /// One step of the automatic sweep if one is due; says how many sessions it removed. Costs
-    /// nothing within
-    /// [`SWEEP_CHECK`] of the last call in this process.
+    /// nothing within [`SWEEP_CHECK`] of the last call in this process, unless that left something
+    /// to remove: a site that makes sessions quickly ends them as quickly.
     ///
     /// # Errors
     /// As [`Store::sweep_all`].
@@ -99,7 +115,11 @@ impl Store {
         if self.sweep_checked.replace(Some(now)).is_some_and(waiting) {
             return Ok(0);
         }
-        self.sweep_step(lifetime_s, Pace::Due)
+        let removed = self.sweep_step(lifetime_s, Pace::Due)?;
+        if removed >= SWEEP_REMOVALS_MAX {
+            self.sweep_checked.set(None);
+        }
+        Ok(removed)
     }
 
     /// One step of the automatic sweep; `pace` says whether a round may begin before it is due.
@@ -144,51 +164,58 @@ impl Store {
             Some(progress) => progress,
             None => Progress::new_round(now_s),
         };
-        let (removed, next) = self.sweep_from(&progress.last, SWEEP_FILES_MAX, lifetime_s)?;
-        let done = next.is_none();
-        let progress = Progress { last: next.unwrap_or(progress.last), done, ..progress };
+        let step = self.sweep_from(&progress.last, SWEEP_FILES_MAX, SWEEP_REMOVALS_MAX, lifetime_s);
+        let done = step.next.is_none();
+        let progress = Progress { last: step.next.unwrap_or(progress.last), done, ..progress };
         write_at(file, progress.encode().as_bytes(), 0).map_err(&failed)?;
-        Ok(removed)
+        step.into_result()
     }
 
-    /// Looks at up to `files_max` files behind `last`: how many were removed, and where to go on.
+    /// Looks at the files behind `last`, up to `files_max` of them, until `removals_max` are gone.
     fn sweep_from(
         &self,
         last: &Name,
         files_max: usize,
+        removals_max: u64,
         lifetime_s: u64,
-    ) -> Result<(u64, Option<Name>)> {
-        let first = usize::from(Digest::from_hex(last).map_or(0, |digest| digest.as_bytes()[0]));
-        let (mut removed, mut left) = (0, files_max);
-        let mut buffer = Vec::new();
-        for shard in first..SHARDS {
-            let mut names = self.shard_names(shard as u8)?;
+    ) -> Step {
+        let first = Digest::from_hex(last).map_or(0, |digest| digest.as_bytes()[0]);
+        let mut step = Step::default();
+        let mut looked_at = 0;
+        for shard in first..=u8::MAX {
+            let mut names = self.shard_names(shard).unwrap_or_else(|error| {
+                step.error.get_or_insert(error);
+                Vec::new()
+            });
             names.retain(|name| name > last);
             names.sort_unstable();
-            for name in names.iter().take(left) {
-                removed += u64::from(self.remove_if_past(name, lifetime_s, &mut buffer));
+            for name in names {
+                step.removed += u64::from(self.remove_if_past(&name, lifetime_s));
+                looked_at += 1;
+                if looked_at >= files_max || step.removed >= removals_max {
+                    step.next = Some(name);
+                    return step;
+                }
             }
-            if names.len() >= left {
-                return Ok((removed, Some(names[left - 1])));
-            }
-            left -= names.len();
         }
-        Ok((removed, None))
+        step
     }
 
     fn shard_names(&self, shard: u8) -> Result<Vec<Name>> {
-        let path = self.directory().join(format!("{shard:02x}"));
-        let failed = |error| Error::io(format!("cannot list {}", path.display()), error);
-        let entries = match std::fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        let prefix = format!("{shard:02x}");
+        let path = self.directory().join(&prefix);
+        let failed = |error: Errno| Error::io(format!("cannot list {}", path.display()), error);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = match rustix::fs::open(&path, flags, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT) => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
         };
         let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(failed)?.file_name();
+        for entry in Dir::new(directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
             let name: Result<Name, _> =
-                [format!("{shard:02x}").as_bytes(), entry.as_encoded_bytes()].concat().try_into();
+                [prefix.as_bytes(), entry.file_name().to_bytes()].concat().try_into();
             // Whatever else lies there is not ours to remove.
             names.extend(name.ok().filter(|name| Digest::from_hex(name).is_some()));
         }
@@ -200,7 +227,7 @@ impl Store {
     /// Known race: between the last look and the removal somebody destroys this ended session and
     /// starts a new one under the same id. The new one goes, as if destroyed; ids are not used
     /// again otherwise.
-    fn remove_if_past(&self, name: &Name, lifetime_s: u64, buffer: &mut Vec<u8>) -> bool {
+    fn remove_if_past(&self, name: &Name, lifetime_s: u64) -> bool {
         let Some(digest) = Digest::from_hex(name) else { return false };
         let stat = self
             .with_path(&digest, |path| rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW));
@@ -212,29 +239,23 @@ impl Store {
         if !lock::try_lock(file.as_fd()).unwrap_or(false) {
             return false;
         }
-        let removed = self.has_ended(&file, &digest, lifetime_s, buffer).unwrap_or(false)
-            && self.destroy(&digest).is_ok();
+        let removed = self.has_ended(&file, &digest, lifetime_s).unwrap_or(false)
+            && self.destroy(&digest, false).is_ok();
         lock::unlock(file.as_fd());
         removed
     }
 
-    /// Whether a locked session is past its own end, or past the caller's if it has none.
-    fn has_ended(
-        &self,
-        file: &OwnedFd,
-        digest: &Digest,
-        lifetime_s: u64,
-        buffer: &mut Vec<u8>,
-    ) -> Result<bool> {
+    /// Whether a locked session is past its own end, or past the caller's if it has none. Its data
+    /// are not read: the header says enough.
+    fn has_ended(&self, file: &OwnedFd, digest: &Digest, lifetime_s: u64) -> Result<bool> {
         // Again, now that nobody can use it any more.
         let stat = self.checked_stat(file, digest)?;
         if stat.st_nlink == 0 || idle_s(&stat) <= lifetime_s {
             return Ok(false);
         }
-        let (found, page) = self.read_file(file, &stat, digest, buffer)?;
-        Ok(match found {
-            Found::Data => page.live().is_some_and(|live| live.header.lifetime_s == 0),
-            Found::Absent | Found::Ended | Found::Damaged(_) => true,
-        })
+        let page = self.read_page(file, &stat, digest)?.1;
+        Ok(page.live().is_none_or(|live| {
+            live.header.lifetime_s == 0 || is_past(&stat, live.header.lifetime_s)
+        }))
     }
 }

@@ -15,7 +15,6 @@ pub mod record;
 
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::BUFFER_BYTES_KEPT;
 use crate::local::{Found, Locked, Open, Pace, Store};
 use crate::stats::{Counter, Counters, RequestStats};
 use id::{Digest, SessionId};
@@ -56,9 +55,9 @@ pub struct Session {
     fresh: Option<Digest>,
     /// What [`Session::validate`] has read for the read that follows.
     validated: Option<(Digest, Access, Result<Found>)>,
-    /// Whether what was read has yet to arrive at the caller; until then it must not be
-    /// overwritten.
-    undelivered: bool,
+    /// The session that the caller has asked for and not got yet; until then what is stored must
+    /// not be overwritten.
+    undelivered: Option<Digest>,
     buffer: Vec<u8>,
 }
 
@@ -74,7 +73,7 @@ impl Session {
             held: None,
             fresh: None,
             validated: None,
-            undelivered: false,
+            undelivered: None,
             buffer: Vec::new(),
         }
     }
@@ -152,6 +151,7 @@ impl Session {
     /// [`ErrorKind::Collision`], [`ErrorKind::Directory`], [`ErrorKind::Io`].
     pub fn read(&mut self, id: SessionId<'_>, access: Access) -> Result<Data<'_>> {
         let digest = id.digest();
+        self.undelivered = Some(digest);
         let found = match self.validated.take() {
             Some((validated, with, found)) if validated == digest && with == access => found?,
             _ => {
@@ -163,7 +163,6 @@ impl Session {
             }
         };
         self.fresh = None;
-        self.undelivered = true;
         self.counters.add(Counter::Opens, 1);
         let loss = match found {
             Found::Data => {
@@ -187,7 +186,7 @@ impl Session {
 
     /// The caller has what [`Session::read`] gave.
     pub fn delivered(&mut self) {
-        self.undelivered = false;
+        self.undelivered = None;
     }
 
     /// Stores the session's data, which lives for `lifetime_s` seconds after its last use (0: no
@@ -199,36 +198,26 @@ impl Session {
     /// session has to be opened first.
     pub fn write(&mut self, id: SessionId<'_>, data: &[u8], lifetime_s: u64) -> Result<()> {
         let digest = id.digest();
-        // Unchanged data in a fork: its parent will say how the session ends.
-        if self.is_forked() && data == self.buffer {
+        self.may_write(&digest, data)?;
+        if self.is_forked() {
             return Ok(());
         }
-        self.may_write(&digest)?;
-        let (size, max) = (data.len() as u64, self.settings.max_size);
-        if size > max {
-            let text = format!(
-                "session {digest} has {size} bytes, more than the {max} that sessclust.max_size \
-                 allows, not saved"
-            );
-            return Err(Error::new(ErrorKind::TooLarge, text));
-        }
         let started = Instant::now();
-        let mut locked = match self.held.take_if(|held| *held.digest() == digest) {
-            Some(locked) => locked,
+        let (store, settings) = (&self.store, &self.settings);
+        match self.held.as_mut().filter(|held| *held.digest() == digest) {
+            Some(held) => store.commit(held, data, lifetime_s, settings)?,
+            // A session that is not the one in use, as a SessionHandler can be told to write. The
+            // one in use stays locked.
             None => {
-                self.held = None;
-                // As session_id() followed by a write through a SessionHandler does it.
-                self.load(&digest, Access::Locked, Open::Create)?;
-                self.held.take().expect("loaded with the lock")
+                let locked = store.lock(&digest, Open::Create, settings)?;
+                let mut locked = locked.expect("a file that is made if it is missing");
+                store.commit(&mut locked, data, lifetime_s, settings)?;
             }
-        };
-        let result = self.store.commit(&mut locked, data, lifetime_s, &self.settings);
-        self.held = Some(locked);
+        }
         self.stats.write_us += micros(started.elapsed());
-        result?;
-        self.stats.written_bytes += size;
+        self.stats.written_bytes += data.len() as u64;
         self.counters.add(Counter::Commits, 1);
-        self.counters.add(Counter::WrittenBytes, size);
+        self.counters.add(Counter::WrittenBytes, data.len() as u64);
         Ok(())
     }
 
@@ -254,25 +243,16 @@ impl Session {
 
     /// Removes a session, whoever holds it; one that does not exist counts as removed.
     ///
-    /// A session that was read and not delivered stays: memory ran out in between, and PHP (from
-    /// 8.2.35 on) gives the session up as it does with bad data. A request with more memory can
-    /// still read it.
-    ///
     /// # Errors
-    /// [`ErrorKind::Io`].
+    /// [`ErrorKind::Io`], [`ErrorKind::Indeterminate`].
     pub fn destroy(&mut self, id: SessionId<'_>) -> Result<()> {
         let digest = id.digest();
+        // Removed before it is unlocked, so that whoever waits finds it gone.
+        let removed = self.store.destroy(&digest, self.settings.sync);
         if self.holds(&digest) {
-            let held = self.held.take();
-            if std::mem::take(&mut self.undelivered) {
-                return Ok(());
-            }
-            // Removed before it is unlocked, so that whoever waits finds it gone.
-            self.store.destroy(&digest)?;
-            drop(held);
-        } else {
-            self.store.destroy(&digest)?;
+            self.held = None;
         }
+        removed?;
         self.counters.add(Counter::Destroys, 1);
         Ok(())
     }
@@ -294,17 +274,14 @@ impl Session {
     }
 
     /// Ends the request: gives the lock back, and removes some ended sessions if that is due.
-    pub fn close(&mut self, lifetime_s: u64) {
+    /// `lifetime_s` is not known if nothing was read or written. Says what the session has cost.
+    pub fn close(&mut self, lifetime_s: Option<u64>) -> RequestStats {
         self.held = None;
-        self.fresh = None;
-        self.validated = None;
-        self.undelivered = false;
-        if self.buffer.capacity() > BUFFER_BYTES_KEPT {
-            self.buffer = Vec::new();
-        }
-        if self.settings.auto_gc && !self.is_forked() {
+        if let Some(lifetime_s) = lifetime_s.filter(|_| self.settings.auto_gc && !self.is_forked())
+        {
             self.swept(self.store.sweep_if_due(lifetime_s));
         }
+        self.stats
     }
 
     fn swept(&self, result: Result<u64>) -> u64 {
@@ -338,27 +315,49 @@ impl Session {
             self.forget_inherited();
             self.owner = rustix::process::getpid();
         }
-        // session_reset() reads again under the lock that it has.
-        if !self.holds(digest) {
-            self.held = None;
-            let started = Instant::now();
-            let locked = self.store.lock(digest, open, &self.settings);
-            match &locked {
-                Ok(locked) => {
-                    self.count_wait(locked.as_ref().map_or(Duration::ZERO, Locked::waited))
+        // session_reset() reads again under the lock that it has, unless the session was destroyed.
+        let mut held = self.held.take().filter(|held| held.digest() == digest);
+        if let Some(locked) = &held
+            && !self.store.has_name(locked)?
+        {
+            held = None;
+        }
+        loop {
+            let mut locked = match held.take() {
+                Some(locked) => locked,
+                None => match self.lock(digest, open)? {
+                    Some(locked) => locked,
+                    None => return Ok(None),
+                },
+            };
+            let found = self.store.read(&mut locked, &mut self.buffer)?;
+            if found != Found::Ended {
+                if locked.is_recovered() {
+                    self.counters.add(Counter::Recovered, 1);
                 }
-                Err(error) if error.kind() == ErrorKind::Locked => {
-                    self.count_wait(started.elapsed());
-                    self.counters.add(Counter::LockFailures, 1);
-                }
-                Err(_) => {}
+                self.held = Some(locked);
+                return Ok(Some(found));
             }
-            self.held = locked?;
+            // Nothing of it must come back, not even if the write of the next version is torn.
+            self.store.destroy(digest, self.settings.sync)?;
+            if open == Open::Existing {
+                return Ok(Some(Found::Ended));
+            }
         }
-        match &mut self.held {
-            Some(held) => self.store.read(held, &mut self.buffer).map(Some),
-            None => Ok(None),
+    }
+
+    fn lock(&mut self, digest: &Digest, open: Open) -> Result<Option<Locked>> {
+        let started = Instant::now();
+        let locked = self.store.lock(digest, open, &self.settings);
+        match &locked {
+            Ok(locked) => self.count_wait(locked.as_ref().map_or(Duration::ZERO, Locked::waited)),
+            Err(error) if error.kind() == ErrorKind::Locked => {
+                self.count_wait(started.elapsed());
+                self.counters.add(Counter::LockFailures, 1);
+            }
+            Err(_) => {}
         }
+        locked
     }
 
     fn load_unlocked(&mut self, digest: &Digest, open: Open) -> Result<Option<Found>> {
@@ -386,18 +385,29 @@ impl Session {
         rustix::process::getpid() != self.owner
     }
 
-    fn may_write(&self, digest: &Digest) -> Result<()> {
-        if self.is_forked() {
+    /// Refuses what must not be saved.
+    fn may_write(&self, digest: &Digest, data: &[u8]) -> Result<()> {
+        // Unchanged data in a fork are no loss: its parent will say how the session ends.
+        if self.is_forked() && data != self.buffer {
             let text = format!(
-                "session {digest} belongs to process {}, of which this one is a fork, not saved",
+                "process {} had opened its session before this one was forked from it; session \
+                 {digest} is not saved",
                 self.owner
             );
             return Err(Error::new(ErrorKind::Forked, text));
         }
-        if self.undelivered && self.holds(digest) {
+        if self.undelivered == Some(*digest) {
             let text =
                 format!("session {digest} could not be read into PHP, so it is not overwritten");
             return Err(Error::new(ErrorKind::NotDelivered, text));
+        }
+        let (size, max) = (data.len() as u64, self.settings.max_size);
+        if size > max {
+            let text = format!(
+                "session {digest} has {size} bytes, more than the {max} that sessclust.max_size \
+                 allows, not saved"
+            );
+            return Err(Error::new(ErrorKind::TooLarge, text));
         }
         Ok(())
     }

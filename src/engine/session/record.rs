@@ -60,6 +60,8 @@ pub enum HeaderError {
     Reserved,
     /// The header's own sum is wrong.
     Sum,
+    /// The data's sum is wrong, or the data are cut off.
+    DataSum,
     /// The length is beyond [`DATA_BYTES_MAX`].
     Length,
     /// A record of another session.
@@ -74,6 +76,7 @@ impl fmt::Display for HeaderError {
             Self::NewerFormat(format) => write!(f, "format {format} of a later version"),
             Self::Reserved => f.write_str("reserved bytes are set"),
             Self::Sum => f.write_str("wrong header checksum"),
+            Self::DataSum => f.write_str("wrong data checksum"),
             Self::Length => f.write_str("impossible length"),
             Self::OtherSession => f.write_str("belongs to another session"),
         }

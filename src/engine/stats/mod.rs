@@ -1,8 +1,8 @@
-//! What sessclust counts: for one request, and for all processes that share a [`Segment`].
+//! What sessclust counts: for one request, and for all processes of a server.
 
 mod segment;
 
-pub use segment::Segment;
+pub use segment::{counters, map_counters};
 
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,6 +85,7 @@ counters! {
     Destroys "destroys" "sessions destroyed",
     ReadBytes "read_bytes" "bytes of session data read",
     WrittenBytes "written_bytes" "bytes of session data written",
+    Recovered "recovered" "sessions read from the version before, the newest being torn",
     Damaged "damaged" "sessions lost because their record failed its checks",
     Swept "swept" "ended sessions removed",
     SweepErrors "sweep_errors" "automatic removals that failed",

@@ -11,37 +11,32 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// keeps the first mapping, so counters survive, and no reference can dangle. The kernel frees it
 /// with the last process. Nothing but counters is in it, so there is nothing that a killed writer
 /// could leave half done.
-#[derive(Debug)]
-pub struct Segment;
-
 static COUNTERS: AtomicPtr<Counters> = AtomicPtr::new(std::ptr::null_mut());
 /// Used when no mapping can be had: the counters are then each process's own.
 static PRIVATE: Counters = Counters::new();
 
-impl Segment {
-    /// Maps the counters. To be called while the server starts, before it forks; later calls do
-    /// nothing.
-    pub fn map() {
-        if !COUNTERS.load(Ordering::Acquire).is_null() {
-            return;
-        }
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        let length = size_of::<Counters>();
-        // SAFETY: a null address lets the kernel choose, so no existing mapping is touched.
-        let mapped =
-            unsafe { mmap_anonymous(std::ptr::null_mut(), length, protection, MapFlags::SHARED) };
-        if let Ok(address) = mapped {
-            COUNTERS.store(address.cast(), Ordering::Release);
-        }
+/// Maps the counters. To be called while the server starts, before it forks; later calls do
+/// nothing.
+pub fn map_counters() {
+    if !COUNTERS.load(Ordering::Acquire).is_null() {
+        return;
     }
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    let length = size_of::<Counters>();
+    // SAFETY: a null address lets the kernel choose, so no existing mapping is touched.
+    let mapped =
+        unsafe { mmap_anonymous(std::ptr::null_mut(), length, protection, MapFlags::SHARED) };
+    if let Ok(address) = mapped {
+        COUNTERS.store(address.cast(), Ordering::Release);
+    }
+}
 
-    /// The counters of all processes that share the mapping.
-    pub fn counters() -> &'static Counters {
-        let counters = COUNTERS.load(Ordering::Acquire);
-        // SAFETY: null, or set by `map` to a page-aligned mapping of zeros, which are valid
-        // `Counters`, that is never unmapped. All access is through atomics.
-        unsafe { counters.as_ref() }.unwrap_or(&PRIVATE)
-    }
+/// The counters of all processes that share the mapping.
+pub fn counters() -> &'static Counters {
+    let counters = COUNTERS.load(Ordering::Acquire);
+    // SAFETY: null, or set by `map_counters` to a page-aligned mapping of zeros, which are valid
+    // `Counters`, that is never unmapped. All access is through atomics.
+    unsafe { counters.as_ref() }.unwrap_or(&PRIVATE)
 }
 
 #[cfg(test)]
@@ -51,9 +46,9 @@ mod tests {
 
     #[test]
     fn mapping_twice_keeps_the_counters() {
-        Segment::map();
-        Segment::counters().add(Counter::Opens, 3);
-        Segment::map();
-        assert_eq!(Segment::counters().get(Counter::Opens), 3);
+        map_counters();
+        counters().add(Counter::Opens, 3);
+        map_counters();
+        assert_eq!(counters().get(Counter::Opens), 3);
     }
 }

@@ -17,7 +17,7 @@ const ID: &str = "a-secret-that-logs-you-in-0123456789";
 type Way = fn() -> Error;
 
 /// A way to each error, and what its text says among other things.
-const WAYS: [(ErrorKind, Way, &str); 13] = [
+const WAYS: [(ErrorKind, Way, &str); 14] = [
     (ErrorKind::InvalidId, invalid_id, "Only the A-Z, a-z, 0-9, \"-\", and \",\" characters"),
     (ErrorKind::Config, config, "sessclust.lock_wait: \"2h\" is not a value of it (0 to 1h"),
     (ErrorKind::Directory, directory, "can be written by other users; make it mode 0700"),
@@ -27,13 +27,18 @@ const WAYS: [(ErrorKind, Way, &str); 13] = [
     (ErrorKind::NewerFormat, newer_format, "is in format 2 of a later version"),
     (ErrorKind::TooLarge, too_large, "has 1025 bytes, more than the 1024 that sessclust.max_size"),
     (ErrorKind::Destroyed, destroyed, "was destroyed by another request, not saved"),
-    (ErrorKind::Forked, forked, "of which this one is a fork, not saved"),
+    (ErrorKind::Forked, forked, "had opened its session before this one was forked from it"),
     (
         ErrorKind::NotDelivered,
         not_delivered,
         "could not be read into PHP, so it is not overwritten",
     ),
     (ErrorKind::Collision, collision, "already, though its id is fresh"),
+    (
+        ErrorKind::Indeterminate,
+        indeterminate,
+        "is saved, but perhaps not on the disk: No such file",
+    ),
     (ErrorKind::Io, io, ": Not a directory (os error 20)"),
 ];
 
@@ -62,7 +67,9 @@ fn no_kind_is_missing_above() {
         .filter(|line| !line.is_empty() && !line.starts_with("///"))
         .map(|line| line.trim_end_matches(','))
         .collect();
-    let produced: Vec<String> = WAYS.iter().map(|(kind, ..)| format!("{kind:?}")).collect();
+    let mut produced: Vec<String> = WAYS.iter().map(|(kind, ..)| format!("{kind:?}")).collect();
+    // The extension's, see php-tests/basic/handler_subclass_not_open.phpt.
+    produced.insert(produced.len() - 1, format!("{:?}", ErrorKind::NotOpen));
     assert_eq!(produced, declared);
 }
 
@@ -168,6 +175,18 @@ fn collision() -> Error {
     assert!(request.session.is_free(id(ID)).unwrap());
     site.put(ID, b"x");
     request.try_open(ID).unwrap_err()
+}
+
+/// The directory is moved away while the session is held: the file is written, and its path is
+/// gone.
+fn indeterminate() -> Error {
+    let site = Site::new();
+    let settings = Settings { sync: true, ..site.settings };
+    let mut request = site.request_with(settings);
+    request.open(ID);
+    let directory = site.store().directory().to_owned();
+    std::fs::rename(&directory, directory.with_extension("moved")).unwrap();
+    request.write(ID, b"x").unwrap_err()
 }
 
 fn io() -> Error {

@@ -286,3 +286,11 @@ fn a_reader_without_lock_never_reads_half_or_old_data_of_large_sessions() {
 fn a_reader_without_lock_never_reads_half_or_old_data_of_small_sessions() {
     read_while_written(4000, |random| random.usize(..1900));
 }
+
+#[test]
+fn a_reader_without_lock_never_reads_half_or_old_data_of_changing_sessions() {
+    read_while_written(2000, |random| match random.bool() {
+        true => random.usize(..1900),
+        false => random.usize(1024..250 * 1024),
+    });
+}

@@ -64,7 +64,7 @@ fn validating_a_destroyed_or_ended_session_says_no() {
     }
     let mut request = site.request();
     assert!(!request.knows("ended"));
-    assert!(!site.is_locked("ended"), "PHP takes another id now and never closes this one");
+    assert!(!site.exists("ended"), "nothing of it may come back under this id");
 }
 
 #[test]
@@ -171,6 +171,7 @@ fn an_id_is_fresh_for_one_request_only() {
     assert!(request.session.is_free(id("fresh")).unwrap());
     request.close();
     site.put("fresh", b"x");
+    let mut request = site.request();
     assert!(request.knows("fresh"));
     assert_eq!(request.open("fresh"), b"x");
 }
@@ -250,15 +251,15 @@ fn an_aborted_request_leaves_what_was_stored() {
 // Writing.
 
 #[test]
-fn a_write_without_a_read_opens_the_session_first() {
+fn a_write_to_another_session_keeps_the_lock_of_the_one_in_use() {
     let site = Site::new();
     site.put("held", b"x");
     site.put("other", b"old");
     let mut request = site.request();
     request.open("held");
     request.write("other", b"new").unwrap();
-    assert!(!site.is_locked("held"));
-    assert!(site.is_locked("other"));
+    assert!(site.is_locked("held"));
+    assert!(!site.is_locked("other"));
     request.close();
     assert_eq!(site.get("other"), b"new");
     assert_eq!(site.get("held"), b"x");
@@ -390,20 +391,74 @@ fn a_late_touch_does_not_bring_a_destroyed_session_back() {
 
 /// PHP gives up a session whose data it has no memory for, and destroys it, from 8.2.35 on.
 #[test]
-fn data_that_did_not_arrive_is_not_destroyed() {
+fn data_that_did_not_arrive_are_destroyed_if_asked_for() {
     let site = Site::new();
     site.put("shop", b"stored");
     let mut request = site.request();
     request.session.read(id("shop"), Access::Locked).unwrap();
     request.session.destroy(id("shop")).unwrap();
-    assert!(!site.is_locked("shop"));
-    assert_eq!(site.get("shop"), b"stored");
-    request.open("shop");
-    request.session.destroy(id("shop")).unwrap();
     assert!(!site.exists("shop"));
 }
 
+/// A version that could not be read is not overwritten by what was made of nothing.
+#[test]
+fn a_session_whose_read_failed_is_not_overwritten() {
+    let site = Site::new();
+    site.put("shop", b"a");
+    site.put("shop", b"b");
+    let file = site.file("shop");
+    let whole = std::fs::read(&file).unwrap();
+    let mut later = whole.clone();
+    later[4] = 9;
+    let sum = xxhash_rust::xxh3::xxh3_64(&later[..72]);
+    later[72..80].copy_from_slice(&sum.to_le_bytes());
+    std::fs::write(&file, &later).unwrap();
+    let mut request = site.request();
+    assert_eq!(request.try_open("shop").unwrap_err().kind(), ErrorKind::NewerFormat);
+    assert!(!site.is_locked("shop"), "nothing was read, so nothing is held");
+    assert_eq!(request.write("shop", b"x").unwrap_err().kind(), ErrorKind::NotDelivered);
+    // Nor by a request that never asked.
+    for _ in 0..2 {
+        let error = site.request().write("shop", b"x").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NewerFormat);
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), later);
+}
+
+#[test]
+fn reading_again_under_the_lock_does_not_bring_a_destroyed_session_back() {
+    let site = Site::new();
+    site.put("shop", b"x");
+    let mut request = site.request();
+    assert_eq!(request.open("shop"), b"x");
+    site.request().session.destroy(id("shop")).unwrap();
+    assert_eq!(request.open("shop"), b"");
+    request.write("shop", b"new").unwrap();
+    request.close();
+    assert_eq!(site.get("shop"), b"new");
+}
+
 // Lifetimes.
+
+/// The version that has ended is the one a torn write falls back to, and a write makes the file
+/// young.
+#[test]
+fn an_ended_session_does_not_come_back_when_the_next_write_is_torn() {
+    let site = Site::new();
+    site.put("shop", b"user=admin");
+    age(&site.file("shop"), LIFETIME_S + 100);
+    let mut request = site.request();
+    assert_eq!(request.open("shop"), b"");
+    // What a write leaves that is killed: a changed file and no whole new version.
+    let mut file = std::fs::read(site.file("shop")).unwrap();
+    file.resize(4096, 0);
+    file[2048..2080].fill(b'x');
+    std::fs::write(site.file("shop"), file).unwrap();
+    drop(request);
+    let mut request = site.request();
+    let data = request.session.read(id("shop"), Access::Locked).unwrap();
+    assert_eq!(data.bytes, b"");
+}
 
 #[test]
 fn a_session_ends_when_its_lifetime_has_passed_since_the_last_use() {

@@ -4,7 +4,7 @@ mod support;
 
 use sessclust_engine::ErrorKind;
 use sessclust_engine::config::Settings;
-use sessclust_engine::limits::SWEEP_FILES_MAX;
+use sessclust_engine::limits::{SWEEP_FILES_MAX, SWEEP_REMOVALS_MAX};
 use sessclust_engine::local::{Open, Pace};
 use sessclust_engine::session::id::SessionId;
 use sessclust_engine::stats::Counter;
@@ -182,10 +182,11 @@ fn a_directory_that_cannot_be_listed_is_an_error() {
 #[test]
 fn steps_are_bounded_and_go_round_the_whole_store() {
     let site = Site::in_memory();
-    let ended = put_ended(&site, 2 * SWEEP_FILES_MAX + 300);
-    let step = || site.store().sweep_step(LIFETIME_S, Pace::Due).unwrap() as usize;
+    let bound = SWEEP_REMOVALS_MAX;
+    let ended = put_ended(&site, 2 * bound as usize + 30);
+    let step = || site.store().sweep_step(LIFETIME_S, Pace::Due).unwrap();
     // Each step is of another process: they share the round.
-    assert_eq!([step(), step(), step()], [SWEEP_FILES_MAX, SWEEP_FILES_MAX, 300]);
+    assert_eq!([step(), step(), step(), step()], [bound, bound, 30, 0]);
     assert_eq!(left(&site, &ended), 0);
     assert!(fs::read_to_string(progress_file(&site)).unwrap().ends_with(" done\n"));
 }
@@ -193,14 +194,24 @@ fn steps_are_bounded_and_go_round_the_whole_store() {
 #[test]
 fn steps_pass_over_what_stays() {
     let site = Site::in_memory();
-    let ended = put_ended(&site, 3 * SWEEP_FILES_MAX);
-    for name in &ended[..2 * SWEEP_FILES_MAX] {
+    let ended = put_ended(&site, 2 * SWEEP_FILES_MAX);
+    for name in &ended[60..] {
         age(&site.file(name), 0);
     }
-    let steps = (0..4).map(|_| site.store().sweep_step(LIFETIME_S, Pace::Due).unwrap());
+    let steps = (0..3).map(|_| site.store().sweep_step(LIFETIME_S, Pace::Due).unwrap());
     let removed: Vec<u64> = steps.collect();
-    assert_eq!(removed.iter().sum::<u64>() as usize, SWEEP_FILES_MAX, "{removed:?}");
-    assert!(removed[..3].iter().all(|count| *count > 50), "spread evenly: {removed:?}");
+    assert_eq!(removed.iter().sum::<u64>(), 60, "{removed:?}");
+    assert!(removed[..2].iter().all(|count| *count > 10), "spread evenly: {removed:?}");
+}
+
+#[test]
+fn a_process_works_a_backlog_off_without_a_pause() {
+    let site = Site::in_memory();
+    let ended = put_ended(&site, 3 * SWEEP_REMOVALS_MAX as usize);
+    let store = site.store();
+    let removed: u64 = (0..3).map(|_| store.sweep_if_due(LIFETIME_S).unwrap()).sum();
+    assert_eq!(removed, 3 * SWEEP_REMOVALS_MAX);
+    assert_eq!(left(&site, &ended), 0);
 }
 
 #[test]

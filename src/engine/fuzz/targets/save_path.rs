@@ -33,12 +33,10 @@ fn check_directory(directory: &[u8]) {
     assert!(!directory.contains(&0));
     assert!(directory.len() <= DIRECTORY_BYTES_MAX);
     assert!(!directory.split(|byte| *byte == b'/').any(|part| part == b"." || part == b".."));
-    // Taken as it stands, and as a URL, it is the same directory.
+    // Any directory can be written as a URL.
     let url = directory.iter().map(|byte| format!("%{byte:02x}")).collect::<String>();
-    for text in [directory, format!("local://{url}").as_bytes()] {
-        let base = SavePath::parse(text).expect("a directory").local_base.expect("a directory");
-        assert_eq!(base.as_os_str().as_bytes(), directory);
-    }
+    let parsed = SavePath::parse(format!("local://{url}").as_bytes()).expect("a directory");
+    assert_eq!(parsed.local_base.expect("a directory").as_os_str().as_bytes(), directory);
 }
 
 fn check_error(error: &sessclust_engine::Error, length: usize) {
@@ -54,6 +52,7 @@ fn seeds() -> Vec<Vec<u8>> {
     [
         "",
         "/var/lib/php/sessions",
+        "/run/memcached.sock:0",
         "local:///srv/a%20b%2Cc",
         "local:///a?x=1",
         "local:///a/../b",

@@ -171,7 +171,7 @@ impl Request {
     }
 
     pub fn close(&mut self) {
-        self.session.close(LIFETIME_S);
+        self.session.close(Some(LIFETIME_S));
     }
 
     pub fn count(&self, counter: Counter) -> u64 {
