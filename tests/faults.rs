@@ -337,7 +337,7 @@ impl SmallDisk {
             return None;
         }
         let path = path.to_str().unwrap().to_owned();
-        let mount = "mount -t tmpfs -o size=256k,mode=1777 none \"$0\" && exec \"$@\"";
+        let mount = "mount -t tmpfs -o size=1m,mode=1777 none \"$0\" && exec \"$@\"";
         let mut php = setup.start_in(&["unshare", "--mount", "sh", "-c", mount, &path]);
         let pid = php.call("pid").value();
         Some(Self { php, pid, path })

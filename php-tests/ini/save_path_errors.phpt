@@ -93,16 +93,16 @@ Warning: session_start(): Failed to initialize storage module: sessclust (path: 
 Warning: session_start(): session.save_path, position 10: % begins no byte; write %25 for a % itself
 Warning: session_start(): Failed to initialize storage module: sessclust (path: local:///a%zz)
 "local:///a%00b": false
-Warning: session_start(): session.save_path, position 8: the directory holds a NUL byte
+Warning: session_start(): session.save_path, position 10: a directory cannot hold a NUL byte
 Warning: session_start(): Failed to initialize storage module: sessclust (path: local:///a%00b)
 "local:///a/../b": false
-Warning: session_start(): session.save_path, position 8: the directory must not have . or .. as components
+Warning: session_start(): session.save_path, position 11: the directory must not have . or .. as components
 Warning: session_start(): Failed to initialize storage module: sessclust (path: local:///a/../b)
 "/a/../b": false
-Warning: session_start(): session.save_path, position 0: the directory must not have . or .. as components
+Warning: session_start(): session.save_path, position 3: the directory must not have . or .. as components
 Warning: session_start(): Failed to initialize storage module: sessclust (path: /a/../b)
 "/a/./b": false
-Warning: session_start(): session.save_path, position 0: the directory must not have . or .. as components
+Warning: session_start(): session.save_path, position 3: the directory must not have . or .. as components
 Warning: session_start(): Failed to initialize storage module: sessclust (path: /a/./b)
 "file:///directory": false
 Warning: session_start(): session.save_path, position 0: unknown scheme: leave it empty or write local:///directory
