@@ -500,6 +500,19 @@ fn a_clock_that_was_set_back_ends_no_session() {
 }
 
 #[test]
+fn an_ended_session_stays_ended_when_the_empty_one_is_touched() {
+    let site = Site::new();
+    site.put("shop", b"of somebody who left");
+    age(&site.file("shop"), LIFETIME_S + 100);
+    let mut request = site.request();
+    assert_eq!(request.open("shop"), b"");
+    // Nothing was put into the new session: with lazy_write PHP touches it.
+    request.touch("shop", b"").unwrap();
+    request.close();
+    assert_eq!(site.get("shop"), b"");
+}
+
+#[test]
 fn a_new_session_under_the_id_of_an_ended_one_works() {
     let site = Site::new();
     site.put("shop", &bytes(1, 5000));
