@@ -50,6 +50,8 @@ run_phpt() {
         [ -e "$runner" ] && break
     done
     [ -e "$runner" ] || die "$php comes without run-tests.php: script/setup build installs it"
+    # It writes beside itself, where an ordinary user may not.
+    cp "$runner" "$directory/run-tests.php"
     mkdir -p "$directory"/{tmp,var-tmp}
     chmod 1777 "$directory"/{tmp,var-tmp}
     local settings=(-d "extension_dir=$extensions" -d "session.save_handler=$handler"
@@ -66,7 +68,7 @@ run_phpt() {
         cd "$directory/tree" || exit
         unset PHP_INI_SCAN_DIR SKIP_SLOW_TESTS SKIP_PERF_SENSITIVE
         TMPDIR=$directory/tmp TEST_PHP_SRCDIR=$directory/tree NO_COLOR=1 \
-            "${private[@]}" "$php" -n "$runner" -n -q --no-progress --offline --show-diff \
+            "${private[@]}" "$php" -n ../run-tests.php -n -q --no-progress --offline --show-diff \
             -p "$php" -g FAIL,BORK,WARN,LEAK,XFAIL,SKIP "${settings[@]}" -W ../results "$@" || true
     ) < /dev/null
 }
@@ -95,14 +97,16 @@ count() {
 # debian_apt SUITE: readies an apt that knows this Debian release only and keeps all that it writes below
 # target/, and sets $apt, the options for it. It changes nothing of the machine and needs no privilege.
 debian_apt() {
-    local directory=$target/debian/$1 mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
-    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg type
+    local directory=$target/debian/$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg type
+    local archive security
+    # The mirrors that this machine has its own packages from.
+    archive=$(apt_uri debian) security=$(apt_uri debian-security)
     apt=(-qq -c "$directory/apt.conf")
     mkdir -p "$directory"/{state/lists/partial,cache/archives/partial}
     : > "$directory/status"
     for type in deb deb-src; do
-        echo "$type [signed-by=$keyring] $mirror/debian $1 main"
-        echo "$type [signed-by=$keyring] $mirror/debian-security $1-security main"
+        echo "$type [signed-by=$keyring] $archive $1 main"
+        echo "$type [signed-by=$keyring] $security $1-security main"
     done > "$directory/sources.list"
     cat > "$directory/apt.conf" << EOF
 Dir::State "$directory/state";
@@ -114,7 +118,17 @@ APT::Sandbox::User "$(id -un)";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
 EOF
-    apt-get "${apt[@]}" update || die "cannot read the package lists of Debian $1 from $mirror"
+    apt-get "${apt[@]}" update || die "cannot read the package lists of Debian $1 from $archive"
+}
+
+# apt_uri NAME: prints the address of the archive whose last component is NAME, as this machine's apt
+# knows it.
+apt_uri() {
+    local uri
+    # shellcheck disable=SC2016 # apt expands
+    uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+        sed 's|/$||' | grep -m1 "/$1\$") || die "apt of this machine has no archive called $1"
+    echo "$uri"
 }
 
 # php_source MINOR: prints the path of PHP's source as Debian packages that version (such as 8.2), and
