@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What went wrong, as far as a caller has to tell cases apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +36,8 @@ pub enum ErrorKind {
     Indeterminate,
     /// A callback came without the store being open.
     NotOpen,
+    /// A panic was caught: a bug of ours.
+    Internal,
     /// The operating system refused: disk full, I/O error, too many open files and the like.
     Io,
 }
@@ -83,6 +86,26 @@ impl std::error::Error for Error {
     }
 }
 
+/// Runs `f`, and makes an error of a panic. Every way from PHP into the engine leads through here:
+/// a panic that leaves an `extern "C"` function ends the process, and with it the visitor's
+/// request.
+///
+/// # Errors
+/// Those of `f`, and [`ErrorKind::Internal`] with the panic's message.
+pub fn catch<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What a panic leaves half done is a request's own state, which is dropped with the request.
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let message = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(message), _) => message,
+            (None, Some(message)) => message.as_str(),
+            (None, None) => "a panic without a message",
+        };
+        let message = shown(message.as_bytes());
+        let text = format!("internal error of sessclust, please report it: {message}");
+        Err(Error::new(ErrorKind::Internal, text))
+    })
+}
+
 /// Bytes from outside made fit for a message: cut at [`crate::limits::SHOWN_BYTES_MAX`], control
 /// and non-ASCII bytes escaped (PHP drops a message that holds a NUL).
 pub fn shown(bytes: &[u8]) -> String {
@@ -100,6 +123,21 @@ mod tests {
         let error = Error::io("cannot open /x", io::Error::from_raw_os_error(28));
         assert_eq!(error.to_string(), "cannot open /x: No space left on device (os error 28)");
         assert_eq!(error.kind(), ErrorKind::Io);
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        assert_eq!(catch(|| Ok(1)).expect("no panic"), 1);
+        let formatted = catch::<()>(|| panic!("{} number\n", "a"));
+        let plain = catch::<()>(|| panic!("plain"));
+        let odd = catch::<()>(|| std::panic::panic_any(7));
+        for (error, text) in
+            [(formatted, "a number\\n"), (plain, "plain"), (odd, "a panic without a message")]
+        {
+            let error = error.expect_err("a panic");
+            assert_eq!(error.kind(), ErrorKind::Internal);
+            assert!(error.to_string().ends_with(&format!("please report it: {text}")), "{error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{ini, warning};
 use sessclust_engine::config::save_path::SavePath;
+use sessclust_engine::error::catch;
 use sessclust_engine::local::Store;
 use sessclust_engine::session::id::SessionId;
 use sessclust_engine::session::{Access, Session};
@@ -10,7 +11,6 @@ use sessclust_engine::{Error, ErrorKind, Result};
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
 use std::os::unix::ffi::OsStringExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 thread_local! {
@@ -37,17 +37,13 @@ pub(super) unsafe extern "C" fn after_fork() {
 /// raised by the caller when nothing with a destructor is left on its stack. `T` is `Copy` so that
 /// nothing is.
 pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T> {
-    match catch_unwind(AssertUnwindSafe(|| with(f))) {
-        Ok(Ok(value)) => Some(value),
-        Ok(Err(error)) => {
+    match catch(|| with(f)) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            if error.kind() == ErrorKind::Internal {
+                stats::counters().add(Counter::Panics, 1);
+            }
             warning::set(error);
-            None
-        }
-        Err(_) => {
-            stats::counters().add(Counter::Panics, 1);
-            warning::set(
-                "internal error of sessclust, please report it with the text in the error log",
-            );
             None
         }
     }

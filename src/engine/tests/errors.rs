@@ -17,7 +17,7 @@ const ID: &str = "a-secret-that-logs-you-in-0123456789";
 type Way = fn() -> Error;
 
 /// A way to each error, and what its text says among other things.
-const WAYS: [(ErrorKind, Way, &str); 14] = [
+const WAYS: [(ErrorKind, Way, &str); 15] = [
     (ErrorKind::InvalidId, invalid_id, "Only the A-Z, a-z, 0-9, \"-\", and \",\" characters"),
     (ErrorKind::Config, config, "sessclust.lock_wait: \"2h\" is not a value of it (0 to 1h"),
     (ErrorKind::Directory, directory, "can be written by other users; make it mode 0700"),
@@ -39,6 +39,7 @@ const WAYS: [(ErrorKind, Way, &str); 14] = [
         indeterminate,
         "is saved, but perhaps not on the disk: No such file",
     ),
+    (ErrorKind::Internal, internal, "please report it: no way"),
     (ErrorKind::Io, io, ": Not a directory (os error 20)"),
 ];
 
@@ -69,7 +70,7 @@ fn no_kind_is_missing_above() {
         .collect();
     let mut produced: Vec<String> = WAYS.iter().map(|(kind, ..)| format!("{kind:?}")).collect();
     // The extension's, see php-tests/basic/handler_subclass_not_open.phpt.
-    produced.insert(produced.len() - 1, format!("{:?}", ErrorKind::NotOpen));
+    produced.insert(produced.len() - 2, format!("{:?}", ErrorKind::NotOpen));
     assert_eq!(produced, declared);
 }
 
@@ -187,6 +188,10 @@ fn indeterminate() -> Error {
     let directory = site.store().directory().to_owned();
     std::fs::rename(&directory, directory.with_extension("moved")).unwrap();
     request.write(ID, b"x").unwrap_err()
+}
+
+fn internal() -> Error {
+    sessclust_engine::error::catch::<()>(|| panic!("no way")).unwrap_err()
 }
 
 fn io() -> Error {
