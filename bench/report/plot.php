@@ -3,7 +3,7 @@
 declare(strict_types=1);
 
 /* Pixels: room for the names, the longest bar, room for the figures behind it, and a line. */
-const NAMES = 185;
+const NAMES = 195;
 const BAR = 330;
 const FIGURES = 140;
 const LINE = 24;
