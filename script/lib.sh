@@ -124,11 +124,10 @@ EOF
 # apt_uri NAME: prints the address of the archive whose last component is NAME, as this machine's apt
 # knows it.
 apt_uri() {
-    local uri
     # shellcheck disable=SC2016 # apt expands
-    uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-        sed 's|/$||' | grep -m1 "/$1\$") || die "apt of this machine has no archive called $1"
-    echo "$uri"
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+        awk -v name="$1" '{ sub("/$", "") } $0 ~ "/" name "$" { uri = $0 } END { print uri; exit uri == "" }' ||
+        die "apt of this machine has no archive called $1"
 }
 
 # php_source MINOR: prints the path of PHP's source as Debian packages that version (such as 8.2), and
