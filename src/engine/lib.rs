@@ -5,12 +5,15 @@
 //! session::Session    one request's session: validate, read, write, touch, destroy
 //!   v
 //! local::Store        the embedded store: one file a session, two slots a file, flock as lock
+//!
+//! cluster::ring       a pool of servers: which of them has a session, and which come next
 //! ```
 //!
 //! [`config`], [`error`], [`limits`] and [`stats`] may be used by both layers and use neither. The
 //! store also uses [`session::id`] and [`session::record`]: what a session is called and how it is
 //! kept.
 
+pub mod cluster;
 pub mod config;
 pub mod error;
 pub mod limits;

@@ -28,5 +28,8 @@ pub const SWEEP_REMOVALS_MAX: u64 = 100;
 /// left something to remove.
 pub const SWEEP_CHECK: Duration = Duration::from_secs(1);
 
+/// Most nodes of a pool. Source: `MEMCACHED_CONTINUUM_SIZE` of libmemcached, which is made for 100.
+pub const NODES_MAX: usize = 100;
+
 /// Longest piece of foreign text (a command line, a setting) that is shown in a message, in bytes.
 pub const SHOWN_BYTES_MAX: usize = 80;

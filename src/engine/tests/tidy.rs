@@ -12,10 +12,11 @@ const COLUMNS_MAX: usize = 100;
 const UNSAFE_FILES: [&str; 2] = ["src/engine/local/alarm.rs", "src/engine/stats/segment.rs"];
 
 /// Which part of the engine uses which others; `lib.rs` draws it.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("error", &["limits"]),
     ("limits", &[]),
     ("config", &["error", "limits"]),
+    ("cluster", &["error", "limits"]),
     ("stats", &[]),
     // The record header and the digest that names a session are the session's, in every store.
     ("local", &["config", "error", "limits", "session::id", "session::record"]),
