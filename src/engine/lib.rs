@@ -6,7 +6,7 @@
 //!   v
 //! local::Store        the embedded store: one file a session, two slots a file, flock as lock
 //!
-//! cluster::ring       a pool of servers: which of them has a session, and which come next
+//! cluster::ring       for pools of servers, to come: which node has a session, which are next
 //! ```
 //!
 //! [`config`], [`error`], [`limits`] and [`stats`] may be used by both layers and use neither. The
