@@ -2,8 +2,9 @@
 /*
  * Part of script/memcheck: uses sessions many times in one process and fails if the process grows.
  *
- * A cycle opens, reads, changes, writes and closes one of 50 sessions, whose size goes up and down so that
- * it needs more room and less. Every tenth cycle gives the session a new id, every thousandth destroys it.
+ * A cycle opens, reads, changes, writes and closes one of 50 sessions, whose size goes up and down
+ * so that it needs more room and less. Every tenth cycle gives the session a new id, every
+ * thousandth destroys it.
  */
 
 const CYCLES = 100_000;
@@ -17,7 +18,7 @@ set_error_handler(function (int $level, string $message) {
     throw new ErrorException($message, severity: $level);
 });
 
-/** What must not grow. RssAnon leaves out pages of files, which the kernel maps and drops as it likes. */
+/** What must not grow. RssAnon leaves out pages of files, which the kernel drops as it likes. */
 function usage(): array
 {
     preg_match('/^RssAnon:\s+(\d+) kB$/m', file_get_contents('/proc/self/status'), $resident);
@@ -30,7 +31,8 @@ function usage(): array
 
 $ids = array_map(fn (int $i) => "cycle-$i", range(0, 49));
 $counts = array_fill(0, 50, 0);
-$texts = array_map(fn (int $size) => str_repeat('x', $size), [0, 100, 4_096, 100, 1_000, 100_000, 100]);
+$sizes = [0, 100, 4_096, 100, 1_000, 100_000, 100];
+$texts = array_map(fn (int $size) => str_repeat('x', $size), $sizes);
 $before = usage();
 $start = hrtime(true);
 for ($cycle = 1; $cycle <= CYCLES; $cycle++) {
@@ -40,7 +42,7 @@ for ($cycle = 1; $cycle <= CYCLES; $cycle++) {
     if (($_SESSION['count'] ?? 0) !== $counts[$i]) {
         throw new Exception("cycle $cycle read another count than was written");
     }
-    $_SESSION = ['count' => ++$counts[$i], 'text' => $texts[intdiv($cycle, 50) % 7]];
+    $_SESSION = ['count' => ++$counts[$i], 'text' => $texts[intdiv($cycle, 50) % count($texts)]];
     if ($cycle % 10 === 0) {
         session_regenerate_id(true);
         $ids[$i] = session_id();
@@ -60,7 +62,7 @@ $seconds = (hrtime(true) - $start) / 1e9;
 $_SESSION = [];
 $after = usage();
 
-printf("%d cycles with the handler %s in %.1f s\n", CYCLES, ini_get('session.save_handler'), $seconds);
+printf("%d cycles with the handler %s in %.1f s\n", CYCLES, session_module_name(), $seconds);
 $grown = 0;
 foreach ($after as $what => $value) {
     $growth = $value - $before[$what];

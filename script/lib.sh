@@ -11,8 +11,8 @@ die() { say "${0##*/}: $*"; exit 1; }
 # The comment at the head of the calling script is its help.
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
-# Sets $scratch: an empty directory that is removed when the script ends. It is outside of target/ to
-# keep its path short, because the path of a Unix socket may have 107 bytes at most.
+# Sets $scratch: an empty directory that is removed when the script ends. It is outside of target/
+# to keep its path short, because the path of a Unix socket may have 107 bytes at most.
 make_scratch() {
     scratch=$(mktemp -d -t sessclust.XXXXXX)
     trap 'rm -rf "$scratch"' EXIT
@@ -37,10 +37,11 @@ php_directory() {
 
 # run_phpt PHP EXTENSION HANDLER DIRECTORY [run-tests.php's options and tests]
 #
-# Runs the tests below DIRECTORY/tree in an environment of their own: no php.ini, an empty save path,
-# temporary files below DIRECTORY, and, where the kernel lets us, a /var/tmp that no one else sees (an
-# empty save path means a store there) and processes that end with the run. EXTENSION may be empty to
-# try PHP alone. Leaves one line a test in DIRECTORY/results: its outcome, a tab and its path.
+# Runs the tests below DIRECTORY/tree in an environment of their own: no php.ini, an empty save
+# path, temporary files below DIRECTORY, and, where the kernel lets us, a /var/tmp that no one else
+# sees (an empty save path means a store there) and processes that end with the run. EXTENSION may
+# be empty to try PHP alone. Leaves one line a test in DIRECTORY/results: its outcome, a tab and its
+# path.
 run_phpt() {
     local php=$1 extension=$2 handler=$3 directory=$4 extensions runner private=()
     shift 4
@@ -58,8 +59,8 @@ run_phpt() {
                     -d session.save_path=)
     [ -e "$extensions/posix.so" ] && settings+=(-d extension=posix)
     [ -n "$extension" ] && settings+=(-d "extension=$extension")
-    # In name spaces of their own, what the tests start ends with them. The shell stays in between as
-    # process 1, to which orphans go: it reaps them.
+    # In name spaces of their own, what the tests start ends with them. The shell stays in between
+    # as process 1, to which orphans go: it reaps them.
     # shellcheck disable=SC2016 # the inner shell expands
     unshare --mount --pid --fork --mount-proc true 2> /dev/null &&
         private=(unshare --mount --pid --fork --kill-child --mount-proc
@@ -73,8 +74,8 @@ run_phpt() {
     ) < /dev/null
 }
 
-# copy_phpt [TEST or directory ...]: copies our tests to $scratch/tree, because run-tests.php writes beside
-# them, and sets $tests to those named, or all, in the copy.
+# copy_phpt [TEST or directory ...]: copies our tests to $scratch/tree, because run-tests.php writes
+# beside them, and sets $tests to those named, or all, in the copy.
 copy_phpt() {
     local test
     mkdir "$scratch/tree"
@@ -94,8 +95,9 @@ count() {
     cut -f1 "$results" | grep -cFx -f <(printf '%s\n' "$@") || true
 }
 
-# debian_apt SUITE: readies an apt that knows this Debian release only and keeps all that it writes below
-# target/, and sets $apt, the options for it. It changes nothing of the machine and needs no privilege.
+# debian_apt SUITE: readies an apt that knows this Debian release only and keeps all that it writes
+# below target/, and sets $apt, the options for it. It changes nothing of the machine and needs no
+# privilege.
 debian_apt() {
     local directory=$target/debian/$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg type
     local archive security
@@ -121,18 +123,19 @@ EOF
     apt-get "${apt[@]}" update || die "cannot read the package lists of Debian $1 from $archive"
 }
 
-# apt_uri NAME: prints the address of the archive whose last component is NAME, as this machine's apt
-# knows it.
+# apt_uri NAME: prints the address of the archive whose last component is NAME, as this machine's
+# apt knows it.
 apt_uri() {
     # shellcheck disable=SC2016 # apt expands
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-        awk -v name="$1" '{ sub("/$", "") } $0 ~ "/" name "$" { uri = $0 } END { print uri; exit uri == "" }' ||
+        awk -v name="$1" '{ sub("/$", "") } $0 ~ "/" name "$" { uri = $0 }
+            END { print uri; exit uri == "" }' ||
         die "apt of this machine has no archive called $1"
 }
 
-# php_source MINOR: prints the path of PHP's source as Debian packages that version (such as 8.2), and
-# fetches it at the first time. A mirror may list a newest version that it does not have (yet), so the
-# newest that can be had is taken.
+# php_source MINOR: prints the path of PHP's source as Debian packages that version (such as 8.2),
+# and fetches it at the first time. A mirror may list a newest version that it does not have (yet),
+# so the newest that can be had is taken.
 php_source() {
     local package=php$1 suite directory version
     case $1 in
@@ -148,7 +151,8 @@ php_source() {
             sed -n 's/^Version: //p' | sort -Vru); do
             (cd "$directory" && apt-get "${apt[@]}" source --download-only --tar-only \
                 "$package=$version") > "$directory/log" 2>&1 && break
-            say "The source of $package $version cannot be had: $(grep -m1 404 "$directory/log" || true)"
+            say "The source of $package $version cannot be had:" \
+                "$(grep -m1 404 "$directory/log" || tail -1 "$directory/log")"
         done
     fi
     compgen -G "$directory/*.orig.tar.xz" || die "no source of $package in Debian $suite"
