@@ -7,6 +7,7 @@ store();
 $holder = hold('shop');
 $waiting = start('session_id("shop"); echo "waiting\n"; var_dump(session_start());');
 $waiting->line();
+wait_for_waiter();
 $holder->kill();
 echo $waiting->finish();
 --EXPECT--

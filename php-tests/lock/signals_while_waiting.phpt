@@ -17,6 +17,7 @@ $waiting = start('
     var_dump(session_start(), $_SESSION, $signals);
 ');
 $waiting->line();
+wait_for_waiter();
 for ($i = 0; $i < 20; $i++) {
     posix_kill($waiting->pid, SIGUSR1);
 }

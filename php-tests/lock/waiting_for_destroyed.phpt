@@ -19,6 +19,7 @@ $waiting = start('
     $_SESSION["new"] = true;
 ');
 $waiting->line();
+wait_for_waiter();
 session_destroy();
 echo $waiting->finish();
 var_dump(get('shop'));

@@ -8,6 +8,7 @@ session_id('shop');
 session_start();
 $waiting = start('session_id("shop"); echo "waiting\n"; session_start(); var_dump($_SESSION);');
 $waiting->line();
+wait_for_waiter();
 $_SESSION['n'] = 1;
 session_write_close();
 echo $waiting->finish();
