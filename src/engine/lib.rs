@@ -7,6 +7,7 @@
 //! local::Store        the embedded store: one file a session, two slots a file, flock as lock
 //!
 //! cluster::ring       for pools of servers, to come: which node has a session, which are next
+//! wire::memcached     for the same: requests to bytes, bytes to replies; no I/O, no clock
 //! ```
 //!
 //! [`config`], [`error`], [`limits`] and [`stats`] may be used by both layers and use neither. The
@@ -20,5 +21,6 @@ pub mod limits;
 pub mod local;
 pub mod session;
 pub mod stats;
+pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};

@@ -33,3 +33,32 @@ pub const NODES_MAX: usize = 100;
 
 /// Longest piece of foreign text (a command line, a setting) that is shown in a message, in bytes.
 pub const SHOWN_BYTES_MAX: usize = 80;
+
+/// Longest key of an item on a memcached server, in bytes. Source: memcached's `doc/protocol.txt`,
+/// "Keys".
+pub const MEMCACHED_KEY_BYTES_MAX: usize = 250;
+
+/// Longest line of a reply of a memcached server, in bytes without its end. Source: the buffer that
+/// memcached 1.6 writes it into (`WRITE_BUFFER_SIZE`). What we ask for takes less than 100.
+pub const MEMCACHED_LINE_BYTES_MAX: usize = 1024;
+
+/// Flags of one reply of memcached's meta protocol, at most. Source: those that memcached reads in
+/// one request (`MFLAG_MAX_OPT_LENGTH` in `proto_text.c`); a reply has no more.
+pub const MEMCACHED_FLAGS_MAX: usize = 20;
+
+/// Largest value that a memcached server can hold, in bytes. Source: `memcached -I`, at most 1024m.
+pub const MEMCACHED_VALUE_BYTES_MAX: usize = 1 << 30;
+
+/// What a memcached server counts for an item besides its key and its value, in bytes. It is 59 in
+/// memcached 1.6.18 on 64 bits: 48 of header, 8 of CAS, 3 at the ends of key and value
+/// (`do_item_alloc` in `items.c`). The rest is room for other versions.
+pub const MEMCACHED_ITEM_OVERHEAD_BYTES: usize = 64;
+
+/// Longest time to live that a memcached server takes as a span, in seconds: 30 days. Source:
+/// memcached's `doc/protocol.txt`, "Expiration times".
+pub const MEMCACHED_SPAN_S_MAX: u64 = 60 * 60 * 24 * 30;
+
+/// Last end of an item that a memcached server can be told, in seconds of Unix time: a later one
+/// becomes negative there, and the item ends at once. Source: memcached's `proto_text.c` reads it
+/// into 32 bits with a sign.
+pub const MEMCACHED_END_S_MAX: u64 = i32::MAX as u64;

@@ -12,7 +12,7 @@ const COLUMNS_MAX: usize = 100;
 const UNSAFE_FILES: [&str; 2] = ["src/engine/local/alarm.rs", "src/engine/stats/segment.rs"];
 
 /// Which part of the engine uses which others; `lib.rs` draws it.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("error", &["limits"]),
     ("limits", &[]),
     ("config", &["error", "limits"]),
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     // The record header and the digest that names a session are the session's, in every store.
     ("local", &["config", "error", "limits", "session::id", "session::record"]),
     ("session", &["config", "error", "limits", "local", "stats"]),
+    ("wire", &["limits"]),
 ];
 
 fn root() -> PathBuf {

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{fs, panic};
 use tempfile::TempDir;
 
+pub mod memcached;
+
 /// How long a test waits for anything before it fails: far above what a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
