@@ -16,5 +16,5 @@ put('shop', ['x' => str_repeat('x', 20_000_000)]);
 echo run('session_id("shop"); session_start(); echo "not reached";', ['memory_limit' => '30M']);
 var_dump(strlen(get('shop')['x'] ?? ''));
 --EXPECTF--
-Fatal error: Allowed memory size of %d bytes exhausted (tried to allocate %d bytes) in %s on line %d
+Fatal error: Allowed memory size of %d bytes exhausted%S(tried to allocate %d bytes) in %s on line %d
 int(20000000)

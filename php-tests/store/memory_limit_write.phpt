@@ -23,5 +23,5 @@ echo run('
 ', ['memory_limit' => '16M']);
 var_dump(strlen(get('shop')['x'] ?? ''));
 --EXPECTF--
-Fatal error: Allowed memory size of %d bytes exhausted (tried to allocate %d bytes) in %s on line %d
+Fatal error: Allowed memory size of %d bytes exhausted%S(tried to allocate %d bytes) in %s on line %d
 %Aint(20000000)
