@@ -56,6 +56,19 @@ fn a_fork_that_closes_or_ends_does_not_unlock_its_parents_session() {
     assert!(site.is_locked("shop"));
 }
 
+/// The fork has the same open file, and the lock belongs to that, flock(2).
+#[test]
+fn a_parent_that_closes_frees_the_session_though_its_fork_lives_on() {
+    let site = Site::new();
+    site.put("shop", b"stored");
+    let mut request = site.request();
+    request.open("shop");
+    let _child = Child::start(|parent| parent.wait());
+    assert!(site.is_locked("shop"));
+    request.close();
+    assert!(!site.is_locked("shop"));
+}
+
 #[test]
 fn a_fork_has_sessions_of_its_own() {
     let site = Site::new();

@@ -4,7 +4,7 @@ mod support;
 
 use sessclust_engine::ErrorKind;
 use sessclust_engine::config::Settings;
-use sessclust_engine::limits::{SWEEP_FILES_MAX, SWEEP_REMOVALS_MAX};
+use sessclust_engine::limits::{SWEEP_CHECK, SWEEP_FILES_MAX, SWEEP_REMOVALS_MAX};
 use sessclust_engine::local::{Open, Pace};
 use sessclust_engine::session::id::SessionId;
 use sessclust_engine::stats::Counter;
@@ -12,6 +12,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Instant;
 use support::{LIFETIME_S, Site, age, bytes, digest, id, seeded};
 
 /// Longer ago than the lifetime.
@@ -171,10 +172,14 @@ fn what_is_not_a_session_stays() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_listed_is_an_error() {
+fn a_directory_that_cannot_be_listed_is_an_error_and_the_others_are_swept() {
     let site = Site::in_memory();
-    fs::write(site.store().directory().join("7f"), "a file").unwrap();
+    let ended = put_ended(&site, 20);
+    let mut shards = (0..=u8::MAX).map(|shard| format!("{shard:02x}"));
+    let free = shards.find(|shard| !site.store().directory().join(shard).exists()).unwrap();
+    fs::write(site.store().directory().join(free), "a file").unwrap();
     assert_eq!(site.store().sweep_all(LIFETIME_S).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(left(&site, &ended), 0);
 }
 
 // Bounded steps.
@@ -302,6 +307,19 @@ fn a_step_in_a_store_that_was_removed_does_nothing() {
 }
 
 // At the end of a request.
+
+#[test]
+fn a_process_does_not_look_more_than_once_a_second() {
+    let site = Site::in_memory();
+    let store = site.store();
+    let started = Instant::now();
+    store.sweep_if_due(LIFETIME_S).unwrap();
+    fs::remove_file(progress_file(&site)).unwrap();
+    store.sweep_if_due(LIFETIME_S).unwrap();
+    // On a machine that took a second for this, it may look again.
+    let looked = progress_file(&site).exists();
+    assert!(!looked || started.elapsed() >= SWEEP_CHECK);
+}
 
 #[test]
 fn the_end_of_a_request_sweeps_unless_auto_gc_is_off() {
