@@ -125,9 +125,6 @@ fn decode_url_path(text: &[u8], start: usize) -> Result<Vec<u8>> {
                     .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
                     .and_then(|hex| u8::from_str_radix(hex, 16).ok())
                     .ok_or_else(|| error(position, "% begins no byte; write %25 for a % itself"))?;
-                if byte == 0 {
-                    return Err(error(position, "a directory cannot hold a NUL byte"));
-                }
                 path.push(byte);
                 rest.nth(1);
             }
@@ -155,6 +152,9 @@ fn check_directory(directory: &[u8], start: usize) -> Result<()> {
     if directory.len() > DIRECTORY_BYTES_MAX {
         let what = format!("the directory is longer than {DIRECTORY_BYTES_MAX} bytes");
         return Err(error(start, &what));
+    }
+    if let Some(at) = directory.iter().position(|byte| *byte == 0) {
+        return Err(error(start + at, "a directory cannot hold a NUL byte"));
     }
     let mut position = start;
     for part in directory.split(|byte| *byte == b'/') {
@@ -211,6 +211,8 @@ mod tests {
             ("local:///a%+1", 10),
             ("local:///a%zz", 10),
             ("local:///a%00", 10),
+            ("local:///a\0", 10),
+            ("/ab\0", 3),
             ("local:///a/../b", 11),
             ("/a/./b", 3),
             ("relative/dir", 0),
