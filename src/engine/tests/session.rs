@@ -148,6 +148,7 @@ fn a_fresh_id_that_somebody_took_meanwhile_collides() {
         let mut request = site.request();
         assert!(request.session.is_free(id("fresh")).unwrap());
         site.put("fresh", b"somebody else's");
+        assert!(!request.knows("fresh"), "it was drawn for this request");
         let error = request.session.read(id("fresh"), access).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Collision);
         assert_eq!(site.get("fresh"), b"somebody else's");
