@@ -104,14 +104,18 @@ fn what_has_no_lifetime_of_its_own_goes_by_the_callers() {
 #[test]
 fn a_session_in_use_stays_however_long_it_is_used() {
     let site = Site::in_memory();
-    let ended = put_ended(&site, 1);
     let mut holder = site.request();
-    holder.open(&ended[0]);
+    holder.open("shop");
+    age(&site.file("shop"), LONG_AGO_S);
+    assert_eq!(site.store().sweep_all(LIFETIME_S).unwrap(), 0, "made and not written yet");
+    holder.write("shop", b"early").unwrap();
+    age(&site.file("shop"), LONG_AGO_S);
     assert_eq!(site.store().sweep_all(LIFETIME_S).unwrap(), 0);
-    holder.write(&ended[0], b"late").unwrap();
+    holder.write("shop", b"late").unwrap();
     holder.close();
-    assert_eq!(site.store().sweep_all(LIFETIME_S).unwrap(), 0);
-    assert_eq!(site.get(&ended[0]), b"late");
+    assert_eq!(site.get("shop"), b"late");
+    age(&site.file("shop"), LONG_AGO_S);
+    assert_eq!(site.store().sweep_all(LIFETIME_S).unwrap(), 1);
 }
 
 #[test]
