@@ -285,14 +285,18 @@ impl Store {
         for _ in 0..PEEK_TRIES {
             let Some(file) = self.open_file(digest, Open::Existing)? else { return Ok(None) };
             let stat = self.checked_stat(&file, digest)?;
-            let (found, page) = self.read_file(&file, &stat, digest, buffer)?;
+            let (bytes, page) = self.read_page(&file, &stat, digest)?;
+            // Again, for a version that was committed since may lie behind the end as it was.
+            let stat = self.checked_stat(&file, digest)?;
+            let (found, page) = self.read_data(&file, &stat, &bytes, page, digest, buffer)?;
             // A version that fails its checks may be one that a writer has overtaken since the page
             // was read; the one before it would then be older than what was committed by now. If
-            // the page is still the same, nobody is writing, and the version is damaged.
-            if page.damage().is_none() || before == Some(page) {
+            // the page is still the same, byte for byte, and the same versions fail, nobody has
+            // written, and they are damaged.
+            if page.damage().is_none() || before == Some((bytes, page)) {
                 return Ok(Some(found));
             }
-            before = Some(page);
+            before = Some((bytes, page));
         }
         match self.lock(digest, Open::Existing, settings)? {
             Some(mut locked) => self.read(&mut locked, buffer).map(Some),
@@ -307,7 +311,20 @@ impl Store {
         digest: &Digest,
         buffer: &mut Vec<u8>,
     ) -> Result<(Found, Page)> {
-        let (bytes, mut page) = self.read_page(file, stat, digest)?;
+        let (bytes, page) = self.read_page(file, stat, digest)?;
+        self.read_data(file, stat, &bytes, page, digest, buffer)
+    }
+
+    /// Reads the data of the newest version of `page` that is whole; strikes out the others.
+    fn read_data(
+        &self,
+        file: &OwnedFd,
+        stat: &Stat,
+        bytes: &[u8; PAGE_BYTES],
+        mut page: Page,
+        digest: &Digest,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(Found, Page)> {
         for slot in page.newest_first() {
             let start = slot.data_offset();
             let length = slot.header.data_bytes;
