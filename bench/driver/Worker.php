@@ -3,7 +3,7 @@
 declare(strict_types=1);
 
 /**
- * A long-lived `php -n` with one save handler (under-test/worker.php), asked over its standard
+ * A long-lived `php -n` with one save handler (under-test/cycle.php), asked over its standard
  * input.
  */
 final class Worker
@@ -18,7 +18,7 @@ final class Worker
     ) {
         $this->process = $bench->start($handler->name, [
             ...$wrapper, PHP_BINARY, '-n', ...$handler->options(['session.use_cookies' => '0']),
-            dirname(__DIR__) . '/under-test/worker.php',
+            dirname(__DIR__) . '/under-test/cycle.php',
         ]);
     }
 
