@@ -31,6 +31,15 @@ pub const SWEEP_CHECK: Duration = Duration::from_secs(1);
 /// Most nodes of a pool. Source: `MEMCACHED_CONTINUUM_SIZE` of libmemcached, which is made for 100.
 pub const NODES_MAX: usize = 100;
 
+/// Largest weight of a node. Shares are relative, so more digits say nothing more.
+pub const NODE_WEIGHT_MAX: u32 = 1_000_000;
+
+/// Longest host name, in bytes. Source: RFC 1035, 2.3.4.
+pub const HOST_BYTES_MAX: usize = 255;
+
+/// Longest path of a Unix socket, in bytes: Linux's `sun_path` (108) less the final NUL.
+pub const SOCKET_BYTES_MAX: usize = 107;
+
 /// Longest piece of foreign text (a command line, a setting) that is shown in a message, in bytes.
 pub const SHOWN_BYTES_MAX: usize = 80;
 

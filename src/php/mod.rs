@@ -87,9 +87,11 @@ unsafe extern "C" fn info(module: *mut ModuleEntry) {
     info_table_row!("sessclust support", "enabled");
     info_table_row!("Version", env!("CARGO_PKG_VERSION"));
     info_table_row!("Stores", "embedded (local://)");
-    let directory = SavePath::parse(&ini::save_path())
-        .map(|path| Store::directory_of(path.local_base.as_deref()).display().to_string())
-        .unwrap_or_else(|error| error.to_string());
+    let directory = match SavePath::parse(&ini::save_path()) {
+        Ok(SavePath::Local(base)) => Store::directory_of(base.as_deref()).display().to_string(),
+        Ok(SavePath::Pool(_)) => "none: session.save_path names memcached nodes".into(),
+        Err(error) => error.to_string(),
+    };
     info_table_row!("Directory of this user's sessions", directory);
     info_table_end!();
 

@@ -94,7 +94,10 @@ impl Worker {
     /// The directory that a save path names, for `open_basedir`; null if it names none. Valid until
     /// the next call.
     pub(super) fn local_base(&mut self, save_path: &[u8]) -> Result<*const c_char> {
-        let base = SavePath::parse(save_path)?.local_base;
+        let base = match SavePath::parse(save_path)? {
+            SavePath::Local(base) => base,
+            SavePath::Pool(_) => None,
+        };
         // A parsed path holds no NUL.
         self.base = base.and_then(|base| CString::new(base.into_os_string().into_vec()).ok());
         Ok(self.base.as_ref().map_or(std::ptr::null(), |base| base.as_ptr()))
@@ -120,7 +123,10 @@ impl Worker {
                 let store = match found {
                     Some(index) => self.stores.remove(index),
                     None => {
-                        let base = SavePath::parse(save_path)?.local_base;
+                        let SavePath::Local(base) = SavePath::parse(save_path)? else {
+                            let text = "memcached nodes are not supported by this version yet";
+                            return Err(Error::new(ErrorKind::Config, text));
+                        };
                         (save_path.to_vec(), Rc::new(Store::open(base.as_deref())?))
                     }
                 };

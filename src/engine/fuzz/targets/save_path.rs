@@ -5,16 +5,20 @@ mod support;
 
 use libfuzzer_sys::fuzz_target;
 use sessclust_engine::ErrorKind;
-use sessclust_engine::config::save_path::SavePath;
-use sessclust_engine::limits::DIRECTORY_BYTES_MAX;
+use sessclust_engine::config::save_path::{Endpoint, NodeAddress, SavePath};
+use sessclust_engine::limits::{
+    DIRECTORY_BYTES_MAX, HOST_BYTES_MAX, NODE_WEIGHT_MAX, NODES_MAX, SOCKET_BYTES_MAX,
+};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 const SECRET: &str = "hunter2";
 
 fuzz_target!(init: support::plant(seeds()), |text: &[u8]| {
     match SavePath::parse(text) {
-        Ok(SavePath { local_base: None }) => assert!(text.is_empty()),
-        Ok(SavePath { local_base: Some(base) }) => check_directory(base.as_os_str().as_bytes()),
+        Ok(SavePath::Local(None)) => assert!(text.is_empty()),
+        Ok(SavePath::Local(Some(base))) => check_directory(&base),
+        Ok(SavePath::Pool(nodes)) => check_pool(&nodes),
         Err(error) => check_error(&error, text.len()),
     }
     // People put passwords into save paths, anywhere in them.
@@ -28,15 +32,65 @@ fuzz_target!(init: support::plant(seeds()), |text: &[u8]| {
     }
 });
 
-fn check_directory(directory: &[u8]) {
+fn check_directory(path: &Path) {
+    let directory = path.as_os_str().as_bytes();
     assert!(directory.starts_with(b"/"));
     assert!(!directory.contains(&0));
     assert!(directory.len() <= DIRECTORY_BYTES_MAX);
     assert!(!directory.split(|byte| *byte == b'/').any(|part| part == b"." || part == b".."));
     // Any directory can be written as a URL.
-    let url = directory.iter().map(|byte| format!("%{byte:02x}")).collect::<String>();
-    let parsed = SavePath::parse(format!("local://{url}").as_bytes()).expect("a directory");
-    assert_eq!(parsed.local_base.expect("a directory").as_os_str().as_bytes(), directory);
+    let url = format!("local://{}", escaped(path));
+    assert_eq!(SavePath::parse(url.as_bytes()).expect(&url), SavePath::Local(Some(path.into())));
+}
+
+fn check_pool(nodes: &[NodeAddress]) {
+    assert!((1..=NODES_MAX).contains(&nodes.len()));
+    for (index, node) in nodes.iter().enumerate() {
+        support::assert_is_printable(&node.to_string());
+        assert!(node.weight.get() <= NODE_WEIGHT_MAX);
+        let is_same = |other: &NodeAddress| other.endpoint.is_same(&node.endpoint);
+        assert!(!nodes[..index].iter().any(is_same), "{node} is there twice");
+    }
+    // What is shown of a node can be written as a save path, where the characters of a path allow
+    // it; a URL holds any of them.
+    let [plain, urls] = [plain, url].map(|write| {
+        let texts: Vec<String> = nodes.iter().map(write).collect();
+        SavePath::parse(texts.join(",").as_bytes()).expect("a pool")
+    });
+    assert_eq!(plain, SavePath::Pool(nodes.into()));
+    assert_eq!(urls, plain);
+}
+
+fn plain(node: &NodeAddress) -> String {
+    match &node.endpoint {
+        Endpoint::Tcp { host, port } => {
+            assert!((1..=HOST_BYTES_MAX).contains(&host.len()) && *port != 0);
+            format!("{node}:{}", node.weight)
+        }
+        Endpoint::Unix(path) => {
+            let bytes = path.as_os_str().as_bytes();
+            assert!(bytes.starts_with(b"/") && !bytes.contains(&0));
+            assert!(bytes.len() <= SOCKET_BYTES_MAX);
+            match bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(byte)) {
+                true => format!("{node}:0:{}", node.weight),
+                false => url(node),
+            }
+        }
+    }
+}
+
+fn url(node: &NodeAddress) -> String {
+    match &node.endpoint {
+        Endpoint::Tcp { .. } => format!("memcached://{node}?weight={}", node.weight),
+        Endpoint::Unix(path) => {
+            format!("memcached+unix://{}?weight={}", escaped(path), node.weight)
+        }
+    }
+}
+
+/// A path for a URL.
+fn escaped(path: &Path) -> String {
+    path.as_os_str().as_bytes().iter().map(|byte| format!("%{byte:02x}")).collect()
 }
 
 fn check_error(error: &sessclust_engine::Error, length: usize) {
@@ -58,9 +112,11 @@ fn seeds() -> Vec<Vec<u8>> {
         "local:///a/../b",
         "local://srv",
         "2;0600;/tmp",
-        "10.0.0.1:11211,10.0.0.2:11211",
-        "memcached://a:11211",
-        "memcached+unix:///run/m.sock",
+        "10.0.0.1:11211,10.0.0.2:11211:5",
+        "memcached://a:11211?weight=2 memcached://[::1]?weight=1000000",
+        "memcached+unix:///run/m%20n?weight=3 , /run/memcached:0:7",
+        "memcached://u:p@a",
+        "PERSISTENT=x a:1",
         "redis+sentinel://h:26379/m",
         "tcp://10.0.0.1:6379?auth=x",
         "http://x",
