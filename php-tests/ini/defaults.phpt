@@ -12,6 +12,16 @@ foreach (ini_get_all('sessclust') as $name => ['global_value' => $value, 'access
 }
 --EXPECT--
 sessclust.auto_gc = on
+sessclust.connect_timeout = 200ms
+sessclust.local_node = 
+sessclust.lock = on
+sessclust.lock_lease = 5s
 sessclust.lock_wait = 30s
 sessclust.max_size = 64M
+sessclust.max_waiters = 32
+sessclust.placement = ring
+sessclust.request_timeout = 500ms
+sessclust.ring = ketama_weighted
 sessclust.sync = off
+sessclust.write = through
+session.sessclust_lock = 

@@ -26,6 +26,15 @@ sessclust.lock_wait => 120s => 0 to 1h
 sessclust.max_size => 67108864 bytes => 1K to 1G
 sessclust.sync => off => on or off
 sessclust.auto_gc => on => on or off
+sessclust.lock => on => on or off
+sessclust.lock_lease => 5s => 3s to 1m
+sessclust.max_waiters => 32 => 0 to 63
+sessclust.write => through => through or delayed
+sessclust.placement => ring => ring or local
+sessclust.local_node => none => a node such as 10.0.0.1:11211, or empty
+sessclust.ring => ketama_weighted => ketama_weighted or ketama
+sessclust.connect_timeout => 200ms => 1ms to 1m
+sessclust.request_timeout => 500ms => 10ms to 1m
 
 Counter => Value => Counts, for all processes of this server
 opens => 1 => sessions read
@@ -47,6 +56,16 @@ panics => 0 => internal errors caught, each worth a bug report
 
 Directive => Local Value => Master Value
 sessclust.auto_gc => on => on
+sessclust.connect_timeout => 200ms => 200ms
+sessclust.local_node => no value => no value
+sessclust.lock => on => on
+sessclust.lock_lease => 5s => 5s
 sessclust.lock_wait => 2m => 30s
 sessclust.max_size => 64M => 64M
+sessclust.max_waiters => 32 => 32
+sessclust.placement => ring => ring
+sessclust.request_timeout => 500ms => 500ms
+sessclust.ring => ketama_weighted => ketama_weighted
 sessclust.sync => off => off
+sessclust.write => through => through
+session.sessclust_lock => no value => no value

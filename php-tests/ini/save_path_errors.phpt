@@ -51,10 +51,10 @@ Warning: session_start(): Failed to initialize storage module: sessclust (path: 
 Warning: session_start(): session.save_path, position 0: a relative directory would depend on where PHP was started: write local:///directory with an absolute one
 Warning: session_start(): Failed to initialize storage module: sessclust (path: ~/sessions)
 "C:\\sessions": false
-Warning: session_start(): session.save_path, position 0: a list of servers (host:port) is not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+Warning: session_start(): session.save_path, position 1: behind the host comes a colon and a port from 1 to 65535
 Warning: session_start(): Failed to initialize storage module: sessclust (path: C:\sessions)
 " /leading/space": false
-Warning: session_start(): session.save_path, position 0: a relative directory would depend on where PHP was started: write local:///directory with an absolute one
+Warning: session_start(): session.save_path, position 1: a directory cannot be in a list of nodes, nor behind spaces; a socket is written memcached+unix:///socket
 Warning: session_start(): Failed to initialize storage module: sessclust (path:  /leading/space)
 "local:": false
 Warning: session_start(): session.save_path, position 6: two slashes and an absolute directory are missing: write local:///directory
@@ -69,7 +69,7 @@ Warning: session_start(): Failed to initialize storage module: sessclust (path: 
 Warning: session_start(): session.save_path, position 8: the directory has to be absolute: local:///directory, with three slashes
 Warning: session_start(): Failed to initialize storage module: sessclust (path: local://two/slashes)
 "LOCAL:///directory": false
-Warning: session_start(): session.save_path, position 0: unknown scheme: leave it empty or write local:///directory
+Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 Warning: session_start(): Failed to initialize storage module: sessclust (path: LOCAL:///directory)
 "local:///a b": false
 Warning: session_start(): session.save_path, position 10: one embedded store is all there can be; write %20 or %2C for a space or a comma in its directory
@@ -105,18 +105,18 @@ Warning: session_start(): Failed to initialize storage module: sessclust (path: 
 Warning: session_start(): session.save_path, position 3: the directory must not have . or .. as components
 Warning: session_start(): Failed to initialize storage module: sessclust (path: /a/./b)
 "file:///directory": false
-Warning: session_start(): session.save_path, position 0: unknown scheme: leave it empty or write local:///directory
+Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 Warning: session_start(): Failed to initialize storage module: sessclust (path: file:///directory)
 "http://example.com/": false
-Warning: session_start(): session.save_path, position 0: unknown scheme: leave it empty or write local:///directory
+Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 Warning: session_start(): Failed to initialize storage module: sessclust (path: http://example.com/)
 "%n%s%n": false
-Warning: session_start(): session.save_path, position 0: a relative directory would depend on where PHP was started: write local:///directory with an absolute one
+Warning: session_start(): session.save_path, position 0: this is no node and no directory: write host:port, memcached://host or local:///directory
 Warning: session_start(): Failed to initialize storage module: sessclust (path: %n%s%n)
 "local:///a\nb%": false
 Warning: session_start(): session.save_path, position 12: % begins no byte; write %25 for a % itself
 Warning: session_start(): Failed to initialize storage module: sessclust (path: local:///a
 b%)
 "\ufffd\ufffd": false
-Warning: session_start(): session.save_path, position 0: a relative directory would depend on where PHP was started: write local:///directory with an absolute one
+Warning: session_start(): session.save_path, position 0: this is no node and no directory: write host:port, memcached://host or local:///directory
 Warning: session_start(): Failed to initialize storage module: sessclust (path: ÿþ)

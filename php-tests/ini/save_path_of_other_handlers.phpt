@@ -10,9 +10,14 @@ require __DIR__ . '/../config.inc';
 $paths = [
     'files' => '2;/tmp',
     'files with mode' => '2;0600;/tmp',
-    'php-memcached' => '10.0.0.1:11211,10.0.0.2:11211',
+    'php-memcached, prefix' => 'PERSISTENT=shop 10.0.0.1:11211,10.0.0.2:11211',
     'php-memcached, options' => '--SERVER=10.0.0.1:11211 --SERVER=10.0.0.2',
-    'memcached' => 'memcached://10.0.0.1:11211',
+    'password' => 'memcached://shop:hunter2@10.0.0.1',
+    'password in a list' => '10.0.0.1:11211 shop:hunter2@10.0.0.2:11211',
+    'password in place of a port' => '10.0.0.1:hunter2',
+    'password as a parameter' => 'memcached://10.0.0.1?auth=hunter2',
+    'password in place of one' => 'memcached://10.0.0.1?hunter2',
+    'redis in a list' => 'memcached://10.0.0.1,redis://10.0.0.2',
     'pecl-memcache' => 'tcp://10.0.0.1:11211?persistent=1&weight=2',
     'phpredis' => 'tcp://10.0.0.1:6379?auth=hunter2',
     'phpredis, user' => 'tcp://10.0.0.1:6379?auth[]=shop&auth[]=hunter2',
@@ -42,25 +47,35 @@ files: false
 session_start(): session.save_path, position 0: the depth and mode of the files handler ("N;MODE;/directory") are not used: write local:///directory
 files with mode: false
 session_start(): session.save_path, position 0: the depth and mode of the files handler ("N;MODE;/directory") are not used: write local:///directory
-php-memcached: false
-session_start(): session.save_path, position 0: a list of servers (host:port) is not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+php-memcached, prefix: false
+session_start(): session.save_path, position 0: PERSISTENT= of php-memcached is not used, for connections are always kept: leave it out
 php-memcached, options: false
-session_start(): session.save_path, position 0: a list of servers (host:port) is not supported by this version, which has the embedded store only: leave it empty or write local:///directory
-memcached: false
-session_start(): session.save_path, position 0: servers (memcached://) are not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+session_start(): session.save_path, position 0: options of libmemcached (--SERVER=) are not used: write memcached://host:port
+password: false
+session_start(): session.save_path, position 12: user and password are not supported by this version; nor do they belong here, for PHP shows the save path in its warnings
+password in a list: false
+session_start(): session.save_path, position 15: user and password are not supported by this version; nor do they belong here, for PHP shows the save path in its warnings
+password in place of a port: false
+session_start(): session.save_path, position 8: behind the host comes a colon and a port from 1 to 65535
+password as a parameter: false
+session_start(): session.save_path, position 21: unknown parameter auth: a node takes ?weight=N and no other
+password in place of one: false
+session_start(): session.save_path, position 21: unknown parameter: a node takes ?weight=N and no other
+redis in a list: false
+session_start(): session.save_path, position 21: servers (redis://) are not supported by this version: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 pecl-memcache: false
-session_start(): session.save_path, position 0: servers (tcp://) are not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+session_start(): session.save_path, position 0: servers (tcp://) are not supported by this version: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 phpredis: false
-session_start(): session.save_path, position 0: servers (tcp://) are not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+session_start(): session.save_path, position 0: servers (tcp://) are not supported by this version: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 phpredis, user: false
-session_start(): session.save_path, position 0: servers (tcp://) are not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+session_start(): session.save_path, position 0: servers (tcp://) are not supported by this version: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 phpredis, socket: false
-session_start(): session.save_path, position 0: servers (unix://) are not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+session_start(): session.save_path, position 0: servers (unix://) are not supported by this version: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 redis: false
-session_start(): session.save_path, position 0: servers (redis://) are not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+session_start(): session.save_path, position 0: servers (redis://) are not supported by this version: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 redis cluster: false
-session_start(): session.save_path, position 0: a list of servers (host:port) is not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+session_start(): session.save_path, position 4: a host has letters, digits, ., - and _ only: write memcached://host:port
 rediss: false
-session_start(): session.save_path, position 0: servers (rediss://) are not supported by this version, which has the embedded store only: leave it empty or write local:///directory
+session_start(): session.save_path, position 0: servers (rediss://) are not supported by this version: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
 host: false
-session_start(): session.save_path, position 0: a relative directory would depend on where PHP was started: write local:///directory with an absolute one
+session_start(): session.save_path, position 0: this is no node and no directory: write host:port, memcached://host or local:///directory

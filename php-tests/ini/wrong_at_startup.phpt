@@ -7,7 +7,10 @@ needs_sessclust();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
-$wrong = ['lock_wait' => '10 parsecs', 'max_size' => '1T', 'sync' => 'maybe', 'auto_gc' => '2'];
+$wrong = [
+    'lock_wait' => '10 parsecs', 'max_size' => '1T', 'sync' => 'maybe', 'auto_gc' => '2',
+    'lock_lease' => '2s', 'max_waiters' => '64', 'write' => 'back', 'local_node' => 'cache',
+];
 foreach ($wrong as $name => $value) {
     echo run("var_dump(ini_get('sessclust.$name'));", ["sessclust.$name" => $value]);
 }
@@ -23,3 +26,15 @@ string(3) "off"
 
 Warning: PHP Startup: sessclust.auto_gc: "2" is not a value of it (on or off, such as on) in %s on line %d
 string(2) "on"
+
+Warning: PHP Startup: sessclust.lock_lease: "2s" is not a value of it (3s to 1m, such as 5s) in %s on line %d
+string(2) "5s"
+
+Warning: PHP Startup: sessclust.max_waiters: "64" is not a value of it (0 to 63, such as 32) in %s on line %d
+string(2) "32"
+
+Warning: PHP Startup: sessclust.write: "back" is not a value of it (through or delayed, such as through) in %s on line %d
+string(7) "through"
+
+Warning: PHP Startup: sessclust.local_node: "cache" is not a value of it (a node such as 10.0.0.1:11211, or empty) in %s on line %d
+string(0) ""

@@ -13,6 +13,13 @@ pub const DIRECTORY_BYTES_MAX: usize = 4095 - 80;
 /// before anything is allocated.
 pub const DATA_BYTES_MAX: u64 = 1 << 30;
 
+/// By how much a lock ends earlier for its holder than on the server, where a second more or less
+/// is rounding: memcached counts whole seconds.
+pub const LOCK_LEASE_MARGIN: Duration = Duration::from_secs(1);
+
+/// Largest limit of the requests of one machine that wait for one session.
+pub const WAITERS_MAX: u32 = 63;
+
 /// Longest pause between two tries for a lock, where the kernel cannot do the waiting.
 pub const LOCK_POLL_MAX: Duration = Duration::from_millis(20);
 

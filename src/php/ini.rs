@@ -6,11 +6,13 @@ use ext_php_rs::ffi::{
 };
 use ext_php_rs::flags::IniEntryPermission;
 use ext_php_rs::zend::{IniEntryDef, IniEntryDefs};
-use sessclust_engine::config::{SETTINGS, Settings};
-use std::cell::RefCell;
+use sessclust_engine::Result;
+use sessclust_engine::config::{self, SETTINGS, Settings};
+use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 
-const ENTRIES: usize = SETTINGS.len() + 1;
+/// One for each setting, the option of session_start(), and the end.
+const ENTRIES: usize = SETTINGS.len() + 2;
 
 /// PHP keeps pointers into this table for the life of the process.
 static TABLE: IniEntryDefs<ENTRIES> = {
@@ -23,6 +25,10 @@ static TABLE: IniEntryDefs<ENTRIES> = {
         table[index].mh_arg1 = std::ptr::without_provenance_mut(index);
         index += 1;
     }
+    // session_start(['sessclust_lock' => 'off']) sets the entry of that name behind "session.".
+    let name = c"session.sessclust_lock";
+    table[index] = IniEntryDef::new(name, c"", IniEntryPermission::All);
+    table[index].on_modify = Some(on_modify_lock_option);
     IniEntryDefs::new(table)
 };
 
@@ -30,6 +36,8 @@ thread_local! {
     /// The settings in effect; PHP calls [`on_modify`] for every change, also at the start of a
     /// thread.
     static IN_EFFECT: RefCell<Settings> = RefCell::default();
+    /// What session.sessclust_lock says instead of sessclust.lock.
+    static LOCK_OPTION: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// Registers the entries. Part of MINIT.
@@ -39,11 +47,12 @@ pub(super) fn register(module_number: c_int) {
 
 /// The settings in effect now.
 pub(super) fn settings() -> Settings {
-    IN_EFFECT.with_borrow(|settings| *settings)
+    let mut settings = IN_EFFECT.with_borrow(Settings::clone);
+    settings.lock = LOCK_OPTION.get().unwrap_or(settings.lock);
+    settings
 }
 
-/// Takes over a new value, or warns and refuses it: PHP then keeps the value before, at start the
-/// default.
+/// Takes over a new value of a setting, whose index is the argument.
 unsafe extern "C" fn on_modify(
     _entry: *mut zend_ini_entry,
     value: *mut zend_string,
@@ -52,13 +61,40 @@ unsafe extern "C" fn on_modify(
     _: *mut c_void,
     _stage: c_int,
 ) -> c_int {
-    let text: &[u8] = match value.is_null() {
-        true => b"",
-        // SAFETY: PHP passes the new value, valid for the call.
-        false => unsafe { ffi::bytes(value) },
-    };
     let setting = &SETTINGS[index.addr()];
-    let result = IN_EFFECT.with_borrow_mut(|settings| setting.apply(settings, text));
+    // SAFETY: PHP passes the new value, null or valid for the call.
+    let text = unsafe { text(value) };
+    answer(IN_EFFECT.with_borrow_mut(|settings| setting.apply(settings, text)))
+}
+
+/// Takes over a new value of session.sessclust_lock.
+unsafe extern "C" fn on_modify_lock_option(
+    _entry: *mut zend_ini_entry,
+    value: *mut zend_string,
+    _: *mut c_void,
+    _: *mut c_void,
+    _: *mut c_void,
+    _stage: c_int,
+) -> c_int {
+    // SAFETY: PHP passes the new value, null or valid for the call.
+    let text = unsafe { text(value) };
+    answer(config::parse_lock_option(text).map(|option| LOCK_OPTION.set(option)))
+}
+
+/// The text of a new value.
+///
+/// # Safety
+/// It is null or valid for `'a`.
+unsafe fn text<'a>(value: *mut zend_string) -> &'a [u8] {
+    match value.is_null() {
+        true => b"",
+        // SAFETY: the caller's.
+        false => unsafe { ffi::bytes(value) },
+    }
+}
+
+/// Warns of a value that was refused: PHP then keeps the value before, at start the default.
+fn answer(result: Result<()>) -> c_int {
     let Err(error) = result else { return SUCCESS };
     warning::set(error);
     warning::raise();

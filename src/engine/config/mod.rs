@@ -6,12 +6,13 @@
 pub mod save_path;
 
 use crate::error::{Error, ErrorKind, Result, shown};
-use crate::limits::DATA_BYTES_MAX;
+use crate::limits::{DATA_BYTES_MAX, LOCK_LEASE_MARGIN, WAITERS_MAX};
+use save_path::{Endpoint, SavePath};
 use std::ffi::CStr;
 use std::time::Duration;
 
 /// The settings' values, typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How long a request waits for a session that another one holds.
     pub lock_wait: Duration,
@@ -22,17 +23,103 @@ pub struct Settings {
     /// Whether ended sessions are removed at the end of requests, whatever `session.gc_probability`
     /// is.
     pub auto_gc: bool,
+    /// Servers: whether a session is locked while it is in use.
+    pub lock: bool,
+    /// Servers: life of a lock that is not renewed.
+    pub lock_lease: Duration,
+    /// Servers: how many requests of one machine may wait for one session; 0 is no limit.
+    pub max_waiters: u32,
+    /// Servers: what a commit waits for.
+    pub write: WriteMode,
+    /// Servers: where new sessions go.
+    pub placement: Placement,
+    /// Servers: the node of this machine.
+    pub local_node: Option<Endpoint>,
+    /// Servers: how a session's node is found.
+    pub ring: RingKind,
+    /// Servers: longest time for connecting to a node.
+    pub connect_timeout: Duration,
+    /// Servers: longest time for a node's answer.
+    pub request_timeout: Duration,
+}
+
+/// What a commit on servers waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteMode {
+    /// The servers' answer.
+    Through,
+    /// Nothing: the answer is looked at before the connection is used again.
+    Delayed,
+}
+
+/// Where new sessions go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Anywhere on the ring.
+    Ring,
+    /// To the part of the ring that is this machine's node.
+    Local,
+}
+
+/// The ring of a pool; the names are libmemcached's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingKind {
+    /// MD5, and shares by weight.
+    KetamaWeighted,
+    /// One-at-a-time, and equal shares: php-memcached's default.
+    Ketama,
 }
 
 impl Default for Settings {
     /// The values that [`SETTINGS`] gives as defaults.
     fn default() -> Self {
-        let mut settings =
-            Self { lock_wait: Duration::ZERO, max_size: 0, sync: false, auto_gc: false };
+        let mut settings = Self {
+            lock_wait: Duration::ZERO,
+            max_size: 0,
+            sync: false,
+            auto_gc: false,
+            lock: false,
+            lock_lease: Duration::ZERO,
+            max_waiters: 0,
+            write: WriteMode::Through,
+            placement: Placement::Ring,
+            local_node: None,
+            ring: RingKind::KetamaWeighted,
+            connect_timeout: Duration::ZERO,
+            request_timeout: Duration::ZERO,
+        };
         for setting in &SETTINGS {
             setting.apply(&mut settings, setting.default.to_bytes()).expect("defaults are valid");
         }
         settings
+    }
+}
+
+impl Settings {
+    /// Checks what settings have to say together; for a pool of servers, when it is opened.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], naming the settings and their values.
+    pub fn check(&self) -> Result<()> {
+        // Taking the lock may last as long as a request may. A commit is sent only if as much of
+        // the lease is left again, so with less none ever would be.
+        let needed = LOCK_LEASE_MARGIN + 2 * self.request_timeout;
+        if self.lock_lease <= needed {
+            let [lease, timeout, margin, needed] =
+                [self.lock_lease, self.request_timeout, LOCK_LEASE_MARGIN, needed]
+                    .map(time_with_unit);
+            let text = format!(
+                "sessclust.lock_lease = {lease} is too short for sessclust.request_timeout = \
+                 {timeout}: it has to be longer than {margin} + 2 x {timeout} = {needed}"
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        if self.placement == Placement::Local && self.local_node.is_none() {
+            let text = "sessclust.placement = local needs to know this machine's node: name it in \
+                        sessclust.local_node";
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        Ok(())
     }
 }
 
@@ -51,23 +138,51 @@ pub struct Setting {
 
 /// How a setting's text becomes a value, and where the value goes.
 enum Kind {
-    Time { max: Duration, field: fn(&mut Settings) -> &mut Duration },
-    Size { min: u64, max: u64, field: fn(&mut Settings) -> &mut u64 },
-    Switch { field: fn(&mut Settings) -> &mut bool },
+    Time {
+        min: Duration,
+        max: Duration,
+        field: fn(&mut Settings) -> &mut Duration,
+    },
+    Size {
+        min: u64,
+        max: u64,
+        field: fn(&mut Settings) -> &mut u64,
+    },
+    Switch {
+        field: fn(&mut Settings) -> &mut bool,
+    },
+    Count {
+        max: u32,
+        field: fn(&mut Settings) -> &mut u32,
+    },
+    /// One of some names; which one is said by its index.
+    Choice {
+        names: &'static [&'static str],
+        set: fn(&mut Settings, usize),
+        get: fn(&Settings) -> usize,
+    },
+    Node {
+        field: fn(&mut Settings) -> &mut Option<Endpoint>,
+    },
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// All settings, in the order of the README's table. Each can be changed anywhere: php.ini, the
 /// server's configuration, `ini_set()`; a session in use keeps the values it was started with.
-pub static SETTINGS: [Setting; 4] = [
+pub static SETTINGS: [Setting; 13] = [
     Setting {
         name: c"sessclust.lock_wait",
         default: c"30s",
         range: "0 to 1h",
         help: "How long a request waits for a session that another request holds, before \
                session_start() fails. 0 does not wait.",
-        kind: Kind::Time { max: HOUR, field: |settings| &mut settings.lock_wait },
+        kind: Kind::Time {
+            min: Duration::ZERO,
+            max: HOUR,
+            field: |settings| &mut settings.lock_wait,
+        },
     },
     Setting {
         name: c"sessclust.max_size",
@@ -98,7 +213,128 @@ pub static SETTINGS: [Setting; 4] = [
                requests, even with session.gc_probability = 0 (Debian's default).",
         kind: Kind::Switch { field: |settings| &mut settings.auto_gc },
     },
+    Setting {
+        name: c"sessclust.lock",
+        default: c"on",
+        range: "on or off",
+        help: "Servers: whether requests of one session take turns. Off, none waits for another, \
+               and what one of them changes may be lost. For one request: \
+               session_start(['sessclust_lock' => 'off']).",
+        kind: Kind::Switch { field: |settings| &mut settings.lock },
+    },
+    Setting {
+        name: c"sessclust.lock_lease",
+        default: c"5s",
+        range: "3s to 1m",
+        help: "Servers: how long a lock lives that is not renewed, as when a web server dies. \
+               While a script runs, it is renewed. It has to be longer than 1s + 2 x \
+               request_timeout.",
+        kind: Kind::Time {
+            min: Duration::from_secs(3),
+            max: MINUTE,
+            field: |settings| &mut settings.lock_lease,
+        },
+    },
+    Setting {
+        name: c"sessclust.max_waiters",
+        default: c"32",
+        range: "0 to 63",
+        help: "Servers: how many requests of one machine may wait for the same session; one more \
+               fails at once. 0 sets no limit.",
+        kind: Kind::Count { max: WAITERS_MAX, field: |settings| &mut settings.max_waiters },
+    },
+    Setting {
+        name: c"sessclust.write",
+        default: c"through",
+        range: "through or delayed",
+        help: "Servers: whether a request waits until its session is stored (through), or only \
+               sends it (delayed), which takes less time, but a failure is found too late for \
+               this request to know.",
+        kind: Kind::Choice {
+            names: &["through", "delayed"],
+            set: |settings, name| settings.write = [WriteMode::Through, WriteMode::Delayed][name],
+            get: |settings| settings.write as usize,
+        },
+    },
+    Setting {
+        name: c"sessclust.placement",
+        default: c"ring",
+        range: "ring or local",
+        help: "Servers: whether new sessions go to all nodes by their weights (ring), or to \
+               sessclust.local_node (local). Every web server finds them either way.",
+        kind: Kind::Choice {
+            names: &["ring", "local"],
+            set: |settings, name| settings.placement = [Placement::Ring, Placement::Local][name],
+            get: |settings| settings.placement as usize,
+        },
+    },
+    Setting {
+        name: c"sessclust.local_node",
+        default: c"",
+        range: "a node such as 10.0.0.1:11211, or empty",
+        help: "Servers: the node of this machine, as session.save_path names it, for \
+               sessclust.placement = local.",
+        kind: Kind::Node { field: |settings| &mut settings.local_node },
+    },
+    Setting {
+        name: c"sessclust.ring",
+        default: c"ketama_weighted",
+        range: "ketama_weighted or ketama",
+        help: "Servers: how a session's node is found. ketama ignores weights; it is what \
+               php-memcached does by default. All web servers need the same; a change loses the \
+               sessions that it moves.",
+        kind: Kind::Choice {
+            names: &["ketama_weighted", "ketama"],
+            set: |settings, name| {
+                settings.ring = [RingKind::KetamaWeighted, RingKind::Ketama][name];
+            },
+            get: |settings| settings.ring as usize,
+        },
+    },
+    Setting {
+        name: c"sessclust.connect_timeout",
+        default: c"200ms",
+        range: "1ms to 1m",
+        help: "Servers: how long connecting to a node may take. A node that takes longer counts \
+               as failed.",
+        kind: Kind::Time {
+            min: Duration::from_millis(1),
+            max: MINUTE,
+            field: |settings| &mut settings.connect_timeout,
+        },
+    },
+    Setting {
+        name: c"sessclust.request_timeout",
+        default: c"500ms",
+        range: "10ms to 1m",
+        help: "Servers: how long a node may take to answer. A node that takes longer counts as \
+               failed.",
+        kind: Kind::Time {
+            min: Duration::from_millis(10),
+            max: MINUTE,
+            field: |settings| &mut settings.request_timeout,
+        },
+    },
 ];
+
+/// Parses `session.sessclust_lock`, which `session_start(['sessclust_lock' => 'off'])` sets;
+/// `None` leaves the choice to `sessclust.lock`.
+///
+/// # Errors
+/// [`ErrorKind::Config`], naming the option and the text.
+pub fn parse_lock_option(text: &[u8]) -> Result<Option<bool>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    parse_switch(text)
+        .map(Some)
+        .ok_or_else(|| not_a_value("session.sessclust_lock", text, "on, off or empty"))
+}
+
+fn not_a_value(name: &str, text: &[u8], right: &str) -> Error {
+    let text = shown(text);
+    Error::new(ErrorKind::Config, format!("{name}: \"{text}\" is not a value of it ({right})"))
+}
 
 impl Setting {
     /// Parses `text` and puts the value into `settings`.
@@ -107,32 +343,43 @@ impl Setting {
     /// [`ErrorKind::Config`], naming the setting, the text and what would be right.
     pub fn apply(&self, settings: &mut Settings, text: &[u8]) -> Result<()> {
         let parsed = match &self.kind {
-            Kind::Time { max, field } => {
-                parse_time(text).filter(|time| time <= max).map(|time| *field(settings) = time)
-            }
+            Kind::Time { min, max, field } => parse_time(text)
+                .filter(|time| (min..=max).contains(&time))
+                .map(|time| *field(settings) = time),
             Kind::Size { min, max, field } => parse_size(text)
                 .filter(|size| (min..=max).contains(&size))
                 .map(|size| *field(settings) = size),
             Kind::Switch { field } => parse_switch(text).map(|on| *field(settings) = on),
+            Kind::Count { max, field } => {
+                parse_count(text).filter(|count| count <= max).map(|count| *field(settings) = count)
+            }
+            Kind::Choice { names, set, .. } => names
+                .iter()
+                .position(|name| name.as_bytes().eq_ignore_ascii_case(text))
+                .map(|name| set(settings, name)),
+            Kind::Node { field } => parse_node(text).map(|node| *field(settings) = node),
         };
         parsed.ok_or_else(|| {
-            let (name, text) = (self.name.to_string_lossy(), shown(text));
-            let example = self.default.to_string_lossy();
-            let range = self.range;
-            Error::new(
-                ErrorKind::Config,
-                format!("{name}: \"{text}\" is not a value of it ({range}, such as {example})"),
-            )
+            let range = match self.default.to_string_lossy() {
+                none if none.is_empty() => self.range.into(),
+                example => format!("{}, such as {example}", self.range),
+            };
+            not_a_value(&self.name.to_string_lossy(), text, &range)
         })
     }
 
     /// The value in use, with its unit.
     pub fn effective(&self, settings: &Settings) -> String {
-        let mut settings = *settings;
+        let mut settings = settings.clone();
         match &self.kind {
             Kind::Time { field, .. } => time_with_unit(*field(&mut settings)),
             Kind::Size { field, .. } => format!("{} bytes", field(&mut settings)),
             Kind::Switch { field } => (if *field(&mut settings) { "on" } else { "off" }).into(),
+            Kind::Count { field, .. } => field(&mut settings).to_string(),
+            Kind::Choice { names, get, .. } => names[get(&settings)].into(),
+            Kind::Node { field } => {
+                field(&mut settings).as_ref().map_or("none".into(), Endpoint::to_string)
+            }
         }
     }
 }
@@ -190,6 +437,26 @@ fn parse_switch(text: &[u8]) -> Option<bool> {
     }
 }
 
+/// A number of things, which has no unit.
+fn parse_count(text: &[u8]) -> Option<u32> {
+    let (number, unit) = number_and_unit(text)?;
+    u32::try_from(number).ok().filter(|_| unit.is_empty())
+}
+
+/// One node in any of the ways in which a save path can name it, or none. A weight is not used.
+fn parse_node(text: &[u8]) -> Option<Option<Endpoint>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    match SavePath::parse(text).ok()? {
+        SavePath::Pool(nodes) => {
+            let [node] = <[_; 1]>::try_from(nodes).ok()?;
+            Some(Some(node.endpoint))
+        }
+        SavePath::Local(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +477,15 @@ mod tests {
             max_size: 64 << 20,
             sync: false,
             auto_gc: true,
+            lock: true,
+            lock_lease: Duration::from_secs(5),
+            max_waiters: 32,
+            write: WriteMode::Through,
+            placement: Placement::Ring,
+            local_node: None,
+            ring: RingKind::KetamaWeighted,
+            connect_timeout: Duration::from_millis(200),
+            request_timeout: Duration::from_millis(500),
         };
         assert_eq!(Settings::default(), expected);
     }
@@ -236,6 +512,100 @@ mod tests {
         for text in ["1023", "1025M", "", "1T", "x", "-5M", "18446744073709551615G"] {
             assert_eq!(size(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn times_and_counts_are_within_the_range() {
+        for (name, right, wrong) in [
+            ("sessclust.lock_lease", ["3s", "1m"], ["2999ms", "60001ms"]),
+            ("sessclust.connect_timeout", ["1ms", "60s"], ["0", "61s"]),
+            ("sessclust.request_timeout", ["10ms", "60s"], ["9ms", "2m"]),
+            ("sessclust.max_waiters", ["0", "63"], ["64", "1K"]),
+            ("sessclust.max_waiters", [" 7 ", "07"], ["", "-1"]),
+        ] {
+            for text in right {
+                assert!(set(name, text).is_ok(), "{name}: {text}");
+            }
+            for text in wrong {
+                assert!(set(name, text).is_err(), "{name}: {text}");
+            }
+        }
+        assert_eq!(set("sessclust.max_waiters", "63").expect("63").max_waiters, 63);
+    }
+
+    #[test]
+    fn choices_have_names() {
+        let set = |name, text| set(name, text).expect(text);
+        assert_eq!(set("sessclust.write", "Delayed").write, WriteMode::Delayed);
+        assert_eq!(set("sessclust.placement", "local").placement, Placement::Local);
+        assert_eq!(set("sessclust.ring", "ketama").ring, RingKind::Ketama);
+        for (name, text) in [
+            ("sessclust.write", "delayed"),
+            ("sessclust.write", "through"),
+            ("sessclust.placement", "local"),
+            ("sessclust.placement", "ring"),
+            ("sessclust.ring", "ketama"),
+            ("sessclust.ring", "ketama_weighted"),
+        ] {
+            assert_eq!(setting(name).effective(&set(name, text)), text);
+        }
+        let error = self::set("sessclust.write", "back").expect_err("no name");
+        let expected = "sessclust.write: \"back\" is not a value of it (through or delayed, such \
+                        as through)";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn the_local_node_is_written_as_in_the_save_path() {
+        let node = |text| set("sessclust.local_node", text).map(|settings| settings.local_node);
+        let tcp = Endpoint::Tcp { host: "a".into(), port: 11211 };
+        for text in ["a:11211", "a:11211:5", "memcached://a?weight=5"] {
+            assert_eq!(node(text).expect(text), Some(tcp.clone()), "{text}");
+        }
+        let unix = node("/run/m.sock:0").expect("a socket");
+        assert_eq!(unix, Some(Endpoint::Unix("/run/m.sock".into())));
+        assert_eq!(node("").expect("none"), None);
+        for text in ["a", "a:0", "a:1,b:1", "/var/lib", "local:///a", "on"] {
+            assert!(node(text).is_err(), "{text}");
+        }
+        let error = node("a").expect_err("no port");
+        let expected = "sessclust.local_node: \"a\" is not a value of it (a node such as \
+                        10.0.0.1:11211, or empty)";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn the_option_of_session_start_may_follow_the_setting() {
+        let option = |text: &str| parse_lock_option(text.as_bytes()).map_err(|e| e.to_string());
+        assert_eq!(option(""), Ok(None));
+        assert_eq!((option("off"), option("1")), (Ok(Some(false)), Ok(Some(true))));
+        let expected = "session.sessclust_lock: \"never\" is not a value of it (on, off or empty)";
+        assert_eq!(option("never"), Err(expected.into()));
+    }
+
+    #[test]
+    fn a_lease_has_room_for_two_requests() {
+        let check = |lock_lease_ms, request_timeout_ms| {
+            let lock_lease = Duration::from_millis(lock_lease_ms);
+            let request_timeout = Duration::from_millis(request_timeout_ms);
+            Settings { lock_lease, request_timeout, ..Settings::default() }.check()
+        };
+        assert!(Settings::default().check().is_ok());
+        assert!(check(3000, 999).is_ok());
+        let error = check(3000, 1000).expect_err("too short");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let expected = "sessclust.lock_lease = 3s is too short for sessclust.request_timeout = \
+                        1s: it has to be longer than 1s + 2 x 1s = 3s";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn local_placement_needs_a_node() {
+        let local = Settings { placement: Placement::Local, ..Settings::default() };
+        let error = local.check().expect_err("no node");
+        assert!(error.to_string().contains("sessclust.local_node"), "{error}");
+        let local_node = Some(Endpoint::Unix("/run/m.sock".into()));
+        assert!(Settings { local_node, ..local }.check().is_ok());
     }
 
     #[test]
@@ -268,5 +638,9 @@ mod tests {
         }
         assert_eq!(effective("sessclust.max_size"), "67108864 bytes");
         assert_eq!(effective("sessclust.auto_gc"), "on");
+        assert_eq!(effective("sessclust.max_waiters"), "32");
+        assert_eq!(effective("sessclust.local_node"), "none");
+        let settings = set("sessclust.local_node", "memcached://[::1]").expect("a node");
+        assert_eq!(setting("sessclust.local_node").effective(&settings), "[::1]:11211");
     }
 }

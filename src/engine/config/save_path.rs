@@ -7,7 +7,7 @@
 //!           | node { separator node } a pool of 1 to 100 memcached nodes, none of them twice
 //! directory = an absolute path without "." and ".." as components
 //! separator = a comma, spaces, or a comma with spaces around it
-//! node      = "memcached://" host [ ":" port ] [ "?weight=" weight ]    port 11211 if none is named
+//! node      = "memcached://" host [ ":" port ] [ "?weight=" weight ]    without a port: 11211
 //!           | "memcached+unix://" socket [ "?weight=" weight ]          %HH stands for a byte
 //!           | host ":" port [ ":" weight ]                              as php-memcached has it
 //!           | socket ":0" [ ":" weight ]                                likewise
@@ -220,7 +220,7 @@ fn other_scheme(scheme: &[u8], at: usize) -> Error {
     let what = match OTHER_SCHEMES.contains(&scheme.as_slice()) {
         true => {
             let scheme = String::from_utf8_lossy(&scheme);
-            format!("servers named {scheme}:// are not supported by this version")
+            format!("servers ({scheme}://) are not supported by this version")
         }
         false => "unknown scheme".into(),
     };
@@ -287,8 +287,16 @@ fn parse_plain(text: &[u8], at: usize) -> Result<NodeAddress> {
         return Ok(NodeAddress { endpoint: socket(path.to_vec(), at)?, weight });
     }
     if !text.contains(&b':') {
-        let what = "write host:port for a node, or local:///directory for a directory, absolute, \
-                    for a relative one would depend on where PHP was started";
+        let what = match text.contains(&b'/') {
+            true => {
+                "a relative directory would depend on where PHP was started: write \
+                 local:///directory with an absolute one"
+            }
+            false => {
+                "this is no node and no directory: write host:port, memcached://host or \
+                 local:///directory"
+            }
+        };
         return Err(error(at, what));
     }
     let (host, rest) = split_host(text, at)?;
@@ -340,10 +348,10 @@ fn split_weight(text: &[u8], at: usize) -> Result<(&[u8], NonZeroU32)> {
 fn unknown_parameter(text: &[u8], position: usize) -> Error {
     let (name, rest) = split_before(text, |byte| !byte.is_ascii_lowercase() && byte != b'_');
     let name = match rest.starts_with(b"=") && name.len() <= SHOWN_BYTES_MAX {
-        true => String::from_utf8_lossy(name),
-        false => "".into(),
+        true => format!(" {}", String::from_utf8_lossy(name)),
+        false => String::new(),
     };
-    let what = format!("unknown parameter \"{name}\": a node takes ?weight=N and no other");
+    let what = format!("unknown parameter{name}: a node takes ?weight=N and no other");
     error(position, &what)
 }
 
@@ -386,7 +394,7 @@ fn parse_port(text: &[u8], at: usize) -> Result<u16> {
     text.strip_prefix(b":")
         .and_then(|port| parse_number(port, u16::MAX.into()))
         .and_then(|port| u16::try_from(port.get()).ok())
-        .ok_or_else(|| error(at, "behind the host comes : and a port from 1 to 65535"))
+        .ok_or_else(|| error(at, "behind the host comes a colon and a port from 1 to 65535"))
 }
 
 fn parse_weight(text: &[u8], at: usize) -> Result<NonZeroU32> {
@@ -660,8 +668,10 @@ mod tests {
         assert!(refused("2;0600;/tmp").contains("depth and mode"));
         assert!(refused("PERSISTENT=app 10.0.0.1:11211").contains("leave it out"));
         assert!(refused("--SERVER=10.0.0.1:11211").contains("options of libmemcached"));
-        assert!(refused("REDIS://a").contains("redis:// are not supported by this version"));
-        assert!(refused("tcp://a:1").contains("tcp:// are not supported by this version"));
+        assert!(
+            refused("REDIS://a").contains("servers (redis://) are not supported by this version")
+        );
+        assert!(refused("tcp://a:1").contains("servers (tcp://) are not supported"));
         assert!(refused("http://x").contains("unknown scheme"));
     }
 
@@ -682,7 +692,7 @@ mod tests {
         ] {
             assert!(!refused(text).contains("hunter2"), "{text}: {}", refused(text));
         }
-        assert!(refused("memcached://a?auth=hunter2").contains("unknown parameter \"auth\""));
+        assert!(refused("memcached://a?auth=hunter2").contains("unknown parameter auth:"));
     }
 
     #[test]

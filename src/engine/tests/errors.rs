@@ -182,7 +182,7 @@ fn collision() -> Error {
 /// gone.
 fn indeterminate() -> Error {
     let site = Site::new();
-    let settings = Settings { sync: true, ..site.settings };
+    let settings = Settings { sync: true, ..site.settings.clone() };
     let mut request = site.request_with(settings);
     request.open(ID);
     let directory = site.store().directory().to_owned();

@@ -89,7 +89,7 @@ fn a_session_that_stays_locked_is_given_up_in_time_and_its_holder_named() {
     assert_eq!(holder.line(), "open");
     for (lock_wait, text) in [(0, "within 0 "), (80, "within 80ms ")] {
         let lock_wait = Duration::from_millis(lock_wait);
-        let mut request = site.request_with(Settings { lock_wait, ..site.settings });
+        let mut request = site.request_with(Settings { lock_wait, ..site.settings.clone() });
         let started = Instant::now();
         let error = request.try_open("shop").unwrap_err();
         let waited = started.elapsed();
@@ -113,7 +113,8 @@ fn handed_over(site: &Site, text: &str, release: impl FnOnce()) -> (Vec<u8>, Dur
     let file = site.file(text);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| {
-            let mut request = site.request_with(Settings { lock_wait: PATIENCE, ..site.settings });
+            let mut request =
+                site.request_with(Settings { lock_wait: PATIENCE, ..site.settings.clone() });
             let data = request.open(text);
             let obtained = Instant::now();
             assert!(site.is_locked(text), "the waiter has the lock of the file that others find");
@@ -226,7 +227,7 @@ fn a_wait_after_one_that_ran_out_goes_its_full_length() {
     let mut holder = site.request();
     holder.open("shop");
     let lock_wait = Duration::from_millis(60);
-    let mut request = site.request_with(Settings { lock_wait, ..site.settings });
+    let mut request = site.request_with(Settings { lock_wait, ..site.settings.clone() });
     for _ in 0..3 {
         let started = Instant::now();
         assert_eq!(request.try_open("shop").unwrap_err().kind(), ErrorKind::Locked);

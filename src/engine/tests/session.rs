@@ -278,7 +278,7 @@ fn a_write_without_a_read_waits_for_the_lock() {
 #[test]
 fn a_session_larger_than_max_size_is_refused_and_the_stored_one_stays() {
     let mut site = Site::new();
-    site.settings = Settings { max_size: 10_000, ..site.settings };
+    site.settings = Settings { max_size: 10_000, ..site.settings.clone() };
     site.put("shop", &bytes(1, 10_000));
     let mut request = site.request();
     request.open("shop");
@@ -293,7 +293,7 @@ fn a_session_larger_than_max_size_is_refused_and_the_stored_one_stays() {
 fn a_stored_session_larger_than_a_lowered_max_size_is_still_read() {
     let mut site = Site::new();
     site.put("shop", &bytes(1, 10_000));
-    site.settings = Settings { max_size: 1024, ..site.settings };
+    site.settings = Settings { max_size: 1024, ..site.settings.clone() };
     assert_eq!(site.request().open("shop"), bytes(1, 10_000));
 }
 

@@ -154,7 +154,7 @@ fn a_store_that_is_removed_under_a_running_process_is_made_again() {
 fn with_sync_a_commit_waits_until_the_disk_has_the_data() {
     let site = Site::new();
     let cancelled_by_removal = |sync: bool, length: usize| {
-        let mut request = site.request_with(Settings { sync, ..site.settings });
+        let mut request = site.request_with(Settings { sync, ..site.settings.clone() });
         request.open("shop");
         request.write("shop", &bytes(1, length)).unwrap();
         request.write("shop", &bytes(2, length)).unwrap();

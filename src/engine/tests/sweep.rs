@@ -330,7 +330,7 @@ fn the_end_of_a_request_sweeps_unless_auto_gc_is_off() {
     for (auto_gc, expected) in [(true, 0), (false, 1)] {
         let site = Site::in_memory();
         let ended = put_ended(&site, 1);
-        let mut request = site.request_with(Settings { auto_gc, ..site.settings });
+        let mut request = site.request_with(Settings { auto_gc, ..site.settings.clone() });
         request.open("shop");
         request.close();
         assert_eq!(left(&site, &ended), expected, "auto_gc {auto_gc}");
@@ -342,7 +342,7 @@ fn the_end_of_a_request_sweeps_unless_auto_gc_is_off() {
 fn an_automatic_sweep_that_fails_is_counted_and_nothing_else() {
     let site = Site::in_memory();
     fs::create_dir(progress_file(&site)).unwrap();
-    let mut request = site.request_with(Settings { auto_gc: true, ..site.settings });
+    let mut request = site.request_with(Settings { auto_gc: true, ..site.settings.clone() });
     request.open("shop");
     request.write("shop", b"x").unwrap();
     request.close();

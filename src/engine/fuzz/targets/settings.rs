@@ -16,6 +16,10 @@ fuzz_target!(init: support::plant(seeds()), |text: &[u8]| {
                 // The ranges that the README's table gives.
                 assert!(settings.lock_wait <= Duration::from_secs(3600));
                 assert!((1 << 10..=1 << 30).contains(&settings.max_size));
+                assert!((3..=60).contains(&settings.lock_lease.as_secs()));
+                assert!(settings.max_waiters <= 63);
+                assert!((1..=60_000).contains(&settings.connect_timeout.as_millis()));
+                assert!((10..=60_000).contains(&settings.request_timeout.as_millis()));
                 let effective = setting.effective(&settings);
                 assert!(!effective.is_empty());
                 support::assert_is_printable(&effective.replace('µ', "u"));
@@ -38,6 +42,24 @@ fuzz_target!(init: support::plant(seeds()), |text: &[u8]| {
 
 fn seeds() -> Vec<Vec<u8>> {
     let defaults = SETTINGS.iter().map(|setting| setting.default.to_bytes().to_vec());
-    let others = ["0", "250ms", "5 m", "1h", "1K", "512k", "1G", "1024", "off", "true", ""];
+    let others = [
+        "0",
+        "250ms",
+        "5 m",
+        "1h",
+        "1K",
+        "512k",
+        "1G",
+        "1024",
+        "off",
+        "true",
+        "",
+        "delayed",
+        "local",
+        "ketama",
+        "a:11211",
+        "/a.sock",
+        "memcached://[::1]?weight=2",
+    ];
     defaults.chain(others.map(|text| text.as_bytes().to_vec())).collect()
 }

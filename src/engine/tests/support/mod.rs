@@ -73,12 +73,12 @@ impl Site {
 
     /// One request, as a process of its own has it.
     pub fn request(&self) -> Request {
-        self.request_with(self.settings)
+        self.request_with(self.settings.clone())
     }
 
     /// A request that does not wait for locks.
     pub fn impatient(&self) -> Request {
-        self.request_with(Settings { lock_wait: Duration::ZERO, ..self.settings })
+        self.request_with(Settings { lock_wait: Duration::ZERO, ..self.settings.clone() })
     }
 
     /// A request with settings of its own.
@@ -107,7 +107,7 @@ impl Site {
 
     /// Whether somebody holds the session's lock.
     pub fn is_locked(&self, id: &str) -> bool {
-        let settings = Settings { lock_wait: Duration::ZERO, ..self.settings };
+        let settings = Settings { lock_wait: Duration::ZERO, ..self.settings.clone() };
         match self.store().lock(&digest(id), sessclust_engine::local::Open::Existing, &settings) {
             Ok(locked) => {
                 assert!(locked.is_some(), "{id} is gone");
