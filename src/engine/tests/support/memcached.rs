@@ -2,6 +2,7 @@
 
 use super::wait_for;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -34,8 +35,13 @@ impl Memcached {
         }
     }
 
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
     fn try_connect(&self) -> std::io::Result<UnixStream> {
-        UnixStream::connect(self.folder.path().join("socket"))
+        UnixStream::connect(self.socket())
     }
 
     /// A new connection to it, on which waiting ends after a while.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{fs, panic};
 use tempfile::TempDir;
 
+pub mod classic_only;
 pub mod memcached;
 
 /// How long a test waits for anything before it fails: far above what a loaded machine needs.

@@ -55,6 +55,12 @@ impl Cas {
     }
 }
 
+impl From<Cas> for u64 {
+    fn from(cas: Cas) -> Self {
+        cas.0.get()
+    }
+}
+
 impl fmt::Display for Cas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -86,6 +92,12 @@ impl Ttl {
         let end_s = now_s.saturating_add(span_s).min(MEMCACHED_END_S_MAX);
         let is_far = end_s > now_s.saturating_add(MEMCACHED_SPAN_S_MAX);
         Self(if is_far { end_s } else { MEMCACHED_SPAN_S_MAX })
+    }
+}
+
+impl From<Ttl> for u32 {
+    fn from(ttl: Ttl) -> Self {
+        Self::try_from(ttl.0).expect("at most MEMCACHED_END_S_MAX")
     }
 }
 
@@ -195,7 +207,9 @@ mod tests {
         assert_eq!(ttl(31 * DAY_S, END_S - 30 * DAY_S - 1), END_S);
         assert_eq!(ttl(31 * DAY_S, END_S - 30 * DAY_S), 30 * DAY_S);
         assert_eq!(ttl(31 * DAY_S, END_S + DAY_S), 30 * DAY_S);
-        assert_eq!(Ttl::new(Duration::MAX, at(1_700_000_000)), Ttl(END_S));
+        let longest = Ttl::new(Duration::MAX, at(1_700_000_000));
+        assert_eq!(longest, Ttl(END_S));
+        assert_eq!(u32::from(longest), i32::MAX as u32);
     }
 
     #[test]
