@@ -1,5 +1,6 @@
 //! memcached's classic text protocol, for servers that do not know the meta protocol: memcached
-//! before 1.6.13, MySQL's memcached API, some proxies. The same requests, the same answers.
+//! before 1.6.13, the memcached API of MySQL NDB Cluster, some proxies. The same requests, the same
+//! answers.
 //!
 //! Chosen on a fresh connection, where [`is_spoken`](crate::wire::memcached::meta::is_spoken) says
 //! no to the server's answers to `version` and `mn`. Such a server has answered `mn` with an error,
@@ -11,7 +12,7 @@
 //! ```text
 //! Get              gets
 //! Touch            gets, cas of the same value with the new time to live, gets
-//! Set, absent      add, gets
+//! Set, absent      add, gets; where add is refused: gets, and if there is nothing add, gets
 //! Set, unchanged   cas, gets
 //! Delete           cas of an empty value that has ended in 1970
 //! ```
@@ -19,6 +20,11 @@
 //! The `gets` at the end learns the new CAS, if the value is still ours: the values that sessions
 //! write hold a random token, so equal bytes are the same write. One command is on its way at a
 //! time, as one write; its reply is read and checked as a whole before memcache-async sees it.
+//!
+//! The second try of an `add` is for MySQL NDB Cluster, where an item that has ended is in the way
+//! of a new one until somebody asks for it. MySQL's InnoDB plugin never removes such an item, so
+//! there a key cannot be used again: it is no server for sessions. (Sources: `delete_expired_item`
+//! in MySQL's `storage/ndb/memcache/src/ndb_worker.cc`, `innodb_api_store` in `innodb_api.cc`.)
 //!
 //! Two things are weaker than in the meta protocol. A touch changes the CAS. And a reply does not
 //! say which request it answers, only, for a value, of which item it is: so a connection on which
@@ -62,8 +68,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Classic<S> {
         Self { stream }
     }
 
-    /// Executes one request: up to three commands, or three for each try of a touch, one after the
-    /// other. A quiet delete is answered like any other. When to give up is the caller's affair.
+    /// Executes one request: up to four commands, or seven for a touch, one after the other. A
+    /// quiet delete is answered like any other. When to give up is the caller's affair.
     ///
     /// A set whose value was replaced before its CAS was learnt is done, without a CAS; but a set
     /// of an absent item is refused then, since it is how a lock is taken.
@@ -94,8 +100,6 @@ impl From<io::Error> for Failure {
         let text = error.to_string();
         let line = text.trim_end();
         match (error.kind(), line.strip_prefix("SERVER_ERROR ")) {
-            (ErrorKind::NotFound, _) => Self::Answer(Answer::Missing),
-            (ErrorKind::AlreadyExists, _) => Self::Answer(Answer::Refused),
             // It looks for "NOT FOUND" after a `cas`, which no server says.
             (ErrorKind::Other, _) if line == "NOT_FOUND" => Self::Answer(Answer::Missing),
             (ErrorKind::Other, Some(reason)) => {
@@ -120,13 +124,15 @@ struct Commands<'a, S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Commands<'_, S> {
     async fn execute(&mut self, request: &Request<'_>) -> Result<Answer, Failure> {
         match *request {
-            Request::Get { key, .. } => {
-                let (bytes, cas) = self.gets(key).await?;
-                Ok(Answer::Value { bytes, cas: Some(cas) })
-            }
+            Request::Get { key, .. } => Ok(match self.gets(key).await? {
+                Some((bytes, cas)) => Answer::Value { bytes, cas: Some(cas) },
+                None => Answer::Missing,
+            }),
             Request::Touch { key, ttl, .. } => {
                 for _ in 0..TOUCH_TRIES {
-                    let (bytes, cas) = self.gets(key).await?;
+                    let Some((bytes, cas)) = self.gets(key).await? else {
+                        return Ok(Answer::Missing);
+                    };
                     if self.cas(key, &bytes, cas, ttl.into()).await? {
                         return Ok(Answer::Done { cas: self.cas_of(key, &bytes).await? });
                     }
@@ -134,8 +140,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Commands<'_, S> {
                 Ok(Answer::Refused)
             }
             Request::Set { key, value, ttl, condition: Condition::Absent, .. } => {
-                let mut protocol = self.protocol(Command::Add, key, value);
-                protocol.add(key, value, ttl.into()).await?;
+                let is_added = self.add(key, value, ttl.into()).await?
+                    || self.gets(key).await?.is_none() && self.add(key, value, ttl.into()).await?;
+                if !is_added {
+                    return Ok(Answer::Refused);
+                }
                 match self.cas_of(key, value).await? {
                     Some(cas) => Ok(Answer::Done { cas: Some(cas) }),
                     None => Ok(Answer::Refused),
@@ -158,16 +167,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Commands<'_, S> {
         }
     }
 
-    /// The value of an item, and its CAS.
-    async fn gets(&mut self, key: Key<'_>) -> Result<(Vec<u8>, Cas), Failure> {
+    /// The value of an item and its CAS, if there is one.
+    async fn gets(&mut self, key: Key<'_>) -> Result<Option<(Vec<u8>, Cas)>, Failure> {
         let mut protocol = self.protocol(Command::Gets, key, b"");
-        let (bytes, cas) = protocol.gets_cas(key.to_string()).await?;
-        let cas = Cas::new(cas).ok_or_else(|| Failure::Connection(no_cas()))?;
-        Ok((bytes, cas))
+        match protocol.gets_cas(key.to_string()).await {
+            Ok((bytes, cas)) => match Cas::new(cas) {
+                Some(cas) => Ok(Some((bytes, cas))),
+                None => Err(Failure::Connection(no_cas())),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Stores `value` over an item that has still this CAS; false when it has another. `end` is
-    /// what a [`Ttl`](crate::wire::memcached::Ttl) says.
+    /// Stores `value` where no item is; false where one is. `end` is what a
+    /// [`Ttl`](crate::wire::memcached::Ttl) says.
+    async fn add(&mut self, key: Key<'_>, value: &[u8], end: u32) -> Result<bool, Failure> {
+        match self.protocol(Command::Add, key, value).add(key, value, end).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Stores `value` over an item that has still this CAS; false where it has another.
     async fn cas(
         &mut self,
         key: Key<'_>,
@@ -182,8 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Commands<'_, S> {
     /// The CAS of an item that was just stored, if it still has this value.
     async fn cas_of(&mut self, key: Key<'_>, value: &[u8]) -> Result<Option<Cas>, Failure> {
         match self.gets(key).await {
-            Ok((bytes, cas)) => Ok((bytes == value).then_some(cas)),
-            Err(Failure::Answer(Answer::Missing)) => Ok(None),
+            Ok(item) => Ok(item.and_then(|(bytes, cas)| (bytes == value).then_some(cas))),
             // It is stored, so this is not the request's answer.
             Err(Failure::Answer(answer)) => {
                 let text = format!("stored, but then the server answers {answer:?}");

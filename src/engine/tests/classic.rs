@@ -459,6 +459,24 @@ fn a_touch_that_is_overtaken_is_tried_again_three_times_in_all() {
     assert_eq!(answer.expect("an answer"), Answer::Missing);
 }
 
+/// In MySQL NDB Cluster an item that has ended goes when somebody asks for it.
+#[test]
+fn an_item_that_has_ended_and_is_in_the_way_is_asked_for_once() {
+    const OURS: &[u8] = b"VALUE a 0 4 9\r\nours\r\nEND\r\n";
+    let (refused, none): (&[u8], &[u8]) = (b"NOT_STORED\r\n", b"END\r\n");
+    let (answer, asked) = scripted(&add("a", b"ours"), &[refused, none, b"STORED\r\n", OURS]);
+    assert_eq!(answer.expect("an answer"), Answer::Done { cas: Cas::new(9) });
+    let add_line = "add a 0 0 4\\r\\nours\\r\\n";
+    assert_eq!(asked, [add_line, "gets a\\r\\n", add_line, "gets a\\r\\n"]);
+    let (answer, asked) = scripted(&add("a", b"ours"), &[refused, none, refused]);
+    assert_eq!(answer.expect("an answer"), Answer::Refused);
+    assert_eq!(asked.len(), 3);
+    // Equal bytes are ours only where we have stored them.
+    let (answer, asked) = scripted(&add("a", b"ours"), &[refused, OURS]);
+    assert_eq!(answer.expect("an answer"), Answer::Refused);
+    assert_eq!(asked.len(), 2);
+}
+
 #[test]
 fn what_a_server_could_not_do_is_an_answer_and_what_it_does_not_know_an_error() {
     let full = |text: &str| Answer::ServerError(ServerError::OutOfMemory, text.to_owned());
@@ -547,7 +565,7 @@ fn a_reply_that_is_cut_anywhere_is_an_error() {
         (get("a"), b"END\r\n"),
         (get("a"), b"VALUE a 0 7 9\r\n\r\nEND\r\n\r\nEND\r\n"),
         (get("a"), b"SERVER_ERROR out of memory\r\n"),
-        (add("a", b""), b"NOT_STORED\r\n"),
+        (delete("a", cas(8)), b"STORED\r\n"),
         (replace("a", cas(8), b""), b"EXISTS\r\n"),
         (delete("a", cas(8)), b"NOT_FOUND\r\n"),
     ];
