@@ -140,6 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Commands<'_, S> {
                 Ok(Answer::Refused)
             }
             Request::Set { key, value, ttl, condition: Condition::Absent, .. } => {
+                // What is in the way without being there has ended, and is gone once asked for.
                 let is_added = self.add(key, value, ttl.into()).await?
                     || self.gets(key).await?.is_none() && self.add(key, value, ttl.into()).await?;
                 if !is_added {
