@@ -19,7 +19,7 @@ pub mod config;
 pub mod error;
 pub mod limits;
 pub mod local;
-pub mod node;
+pub mod machine;
 pub mod session;
 pub mod stats;
 pub mod wire;

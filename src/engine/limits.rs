@@ -35,6 +35,17 @@ pub const SWEEP_REMOVALS_MAX: u64 = 100;
 /// left something to remove.
 pub const SWEEP_CHECK: Duration = Duration::from_secs(1);
 
+/// Requests of one machine that can queue for one thing, at most; more poll for themselves.
+pub const QUEUE_TICKETS_MAX: u16 = 64;
+
+/// Longest time for which a queue stands still when who is first in it dies, and for which a ticket
+/// may be without the name of its holder.
+pub const QUEUE_STEP: Duration = Duration::from_millis(50);
+
+/// Longest time that a request waits in a queue without asking for itself, should who is first in
+/// it live and yet not get on: stopped, or leaving a ticket behind.
+pub const QUEUE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Most nodes of a pool. Source: `MEMCACHED_CONTINUUM_SIZE` of libmemcached, which is made for 100.
 pub const NODES_MAX: usize = 100;
 

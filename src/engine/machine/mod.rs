@@ -1,0 +1,17 @@
+//! This machine: all processes of one user on it, whatever started them (FPM, Apache, a shell).
+//!
+//! * [`Process`] and [`Identity`] (who.rs): which process is meant, on which machine, and whether
+//!   it still lives.
+//! * [`Queue`] (queue.rs): who of them waits for the same thing, first come first served, in memory
+//!   that they share (segment.rs).
+//!
+//! Both are about order and cost only. What may be done is decided elsewhere, by a lock that holds
+//! between machines too; so where something is missing here (no `/proc`, no shared memory), the
+//! answer is the careful one, and nothing fails.
+
+mod queue;
+mod segment;
+mod who;
+
+pub use queue::{Joined, Queue, Ticket};
+pub use who::{Identity, Process, host_name};
