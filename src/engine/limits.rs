@@ -38,8 +38,7 @@ pub const SWEEP_CHECK: Duration = Duration::from_secs(1);
 /// Requests of one machine that can queue for one thing, at most; more poll for themselves.
 pub const QUEUE_TICKETS_MAX: u16 = 64;
 
-/// Longest time for which a queue stands still when who is first in it dies, and for which a ticket
-/// may be without the name of its holder.
+/// Longest time for which a queue stands still when who is first in it dies.
 pub const QUEUE_STEP: Duration = Duration::from_millis(50);
 
 /// Longest time that a request waits in a queue without asking for itself, should who is first in

@@ -19,6 +19,16 @@
 //! behind them, who look at least every [`QUEUE_STEP`]. No step takes a lock, so a process may be
 //! killed anywhere. When `next` and `serving` are equal, the slot is free for any key.
 //!
+//! How it is used, by who finds the thing taken or [`Queue::is_contended`]:
+//!
+//! ```text
+//! join               Ticket                           NoQueue, Full
+//! loop               is_first: ask                    ask by itself, or fail
+//!   obtained         hold, and drop when let go of
+//!   else             wait: the pause between two questions if first, otherwise the time left;
+//!                    true: ask, first or not
+//! ```
+//!
 //! What counts is the lock on the server, so nothing here has to be right, only cheap and nearly
 //! always right. In doubt, a place is lost: its holder is then told that it is first, and asks for
 //! itself. So does who finds the slot in use for another key, or shares none with others.
@@ -102,7 +112,7 @@ impl Queue {
             let seen = slot.epoch.load(SeqCst);
             let mut state = slot.state();
             if refusal(state).is_some() {
-                slot.advance(|_, entry| entry.is_dead());
+                slot.advance(Entry::is_gone);
                 state = slot.state();
                 if let Some(refused) = refusal(state) {
                     return refused;
@@ -173,12 +183,7 @@ pub struct Ticket {
 impl Ticket {
     /// Whether the holder is to ask: it is first, or has lost its place.
     pub fn is_first(&self) -> bool {
-        let (slot, entry) = (self.slot(), self.entry.get());
-        let state = slot.state();
-        let place = entry.ticket.wrapping_sub(state.serving);
-        place == 0
-            || place >= state.tickets()
-            || slot.entry(entry.ticket).load(SeqCst) != entry.pack()
+        self.slot().is_first(self.entry.get())
     }
 
     /// Sleeps until it is time to ask, for `timeout` at most, and says whether it is: the holder
@@ -194,12 +199,7 @@ impl Ticket {
             let mut pause = timeout.saturating_sub(started.elapsed());
             if !self.is_first() {
                 let (first, stood) = self.standing();
-                let has_moved = slot.advance(|serving, entry| match entry.is_of(serving) {
-                    true => entry.is_dead(),
-                    // Taken, but its holder not named yet, or killed before it could be.
-                    false => serving == first && stood >= QUEUE_STEP,
-                });
-                if has_moved {
+                if slot.advance(Entry::is_gone) {
                     continue;
                 }
                 if stood >= QUEUE_PATIENCE {
@@ -223,9 +223,9 @@ impl Ticket {
     pub fn hold(&self) {
         let waiting = self.entry.get();
         let holding = Entry { phase: Phase::Holding, ..waiting };
-        if self.slot().replace(waiting, holding) {
-            self.entry.set(holding);
-        }
+        // Fails if the place is lost already.
+        self.slot().replace(waiting, holding);
+        self.entry.set(holding);
     }
 
     /// Whose ticket is serving, and for how long it has been as far as this holder has seen.
@@ -280,6 +280,14 @@ impl Slot {
         &self.entries[usize::from(ticket % QUEUE_TICKETS_MAX)]
     }
 
+    /// Whether it is the turn of who has this entry, or the entry is not there any more.
+    fn is_first(&self, entry: Entry) -> bool {
+        let state = self.state();
+        let place = entry.ticket.wrapping_sub(state.serving);
+        let is_there = self.entry(entry.ticket).load(SeqCst) == entry.pack();
+        place == 0 || place >= state.tickets() || !is_there
+    }
+
     /// How many wait; not those who have the thing or have left.
     fn waiting(&self, state: State) -> u32 {
         let tickets = (0..state.tickets()).map(|place| state.serving.wrapping_add(place));
@@ -298,7 +306,12 @@ impl Slot {
 
     /// Names the holder of a ticket, unless it took so long that the ticket has been passed over.
     fn announce(&self, entry: Entry) -> bool {
-        let name = |old| (!Entry::unpack(old).is_of(entry.ticket)).then_some(entry.pack());
+        let name = |old| {
+            let state = self.state();
+            let is_out = entry.ticket.wrapping_sub(state.serving) < state.tickets();
+            let is_marked = Entry::unpack(old).is_of(entry.ticket);
+            (is_out && !is_marked).then_some(entry.pack())
+        };
         self.entry(entry.ticket).fetch_update(SeqCst, SeqCst, name).is_ok()
     }
 
@@ -306,7 +319,7 @@ impl Slot {
     /// then, and says whether it had to.
     ///
     /// Who moves the queue and dies before it wakes the first delays that one by a step.
-    fn advance(&self, mut is_gone: impl FnMut(u16, Entry) -> bool) -> bool {
+    fn advance(&self, is_gone: impl Fn(Entry, u16) -> bool) -> bool {
         let mut has_moved = false;
         loop {
             let state = self.state();
@@ -321,7 +334,7 @@ impl Slot {
             let serving = state.serving;
             let found = Entry::unpack(self.entry(serving).load(SeqCst));
             if !(found.is_of(serving) && found.phase == Phase::Left) {
-                if !is_gone(serving, found) {
+                if !is_gone(found, serving) {
                     break;
                 }
                 // So that a holder who comes to life again knows that the place is lost.
@@ -455,8 +468,216 @@ impl Entry {
         self.ticket == ticket && self.phase != Phase::Unused
     }
 
+    /// Whether the ticket has nobody any more. Without a name its holder was killed before it could
+    /// give one, or is about to: then it will find that it has to take another.
+    fn is_gone(self, ticket: u16) -> bool {
+        !self.is_of(ticket) || self.is_dead()
+    }
+
     fn is_dead(self) -> bool {
         let may_have_started_at = |time| time as u32 & Self::START_MASK == self.start;
         !who::is_alive(self.pid, may_have_started_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const TAG: u32 = 7;
+
+    fn slot(first_ticket: u16) -> Slot {
+        let state = State { tag: 0, next: first_ticket, serving: first_ticket };
+        Slot {
+            state: state.pack().into(),
+            epoch: 0.into(),
+            entries: [const { AtomicU64::new(0) }; QUEUE_TICKETS_MAX as usize],
+        }
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..1000 {
+            let bits = random.u64(..);
+            assert_eq!(State::unpack(bits).pack(), bits);
+            assert_eq!(Entry::unpack(bits).pack(), bits);
+        }
+        let entry = Entry::of(0xabcd, Process { pid: 0x3f_ffff, start_time: 0x77_0012_3456 });
+        let expected =
+            Entry { ticket: 0xabcd, phase: Phase::Waiting, pid: 0x3f_ffff, start: 0x12_3456 };
+        assert_eq!((entry, Entry::unpack(entry.pack())), (expected, expected));
+    }
+
+    #[test]
+    fn a_process_that_got_the_number_of_a_dead_one_does_not_have_its_place() {
+        let own = Identity::own().expect("a /proc").process;
+        assert!(!Entry::of(1, own).is_dead());
+        assert!(Entry::of(1, Process { start_time: own.start_time + 1, ..own }).is_dead());
+    }
+
+    /// Where a process is that takes part in a random schedule. It may be killed in any of them.
+    #[derive(Clone, Copy, Debug)]
+    enum At {
+        Outside,
+        Taken(u16),
+        Named(Entry),
+        Marked,
+    }
+
+    struct Actor {
+        process: Process,
+        at: At,
+        /// How many have taken a ticket before.
+        came: u64,
+        /// The epoch at which it last went to sleep.
+        slept: Option<u32>,
+    }
+
+    /// Processes at one slot, of which each does a step when it is told to.
+    struct Schedule {
+        slot: Slot,
+        actors: Vec<Actor>,
+        dead: BTreeSet<u32>,
+        processes: u32,
+        tickets: u64,
+        last_turn: Option<u64>,
+        turns: u64,
+    }
+
+    impl Schedule {
+        fn new(first_ticket: u16, actors: usize) -> Self {
+            let mut schedule = Self {
+                slot: slot(first_ticket),
+                actors: Vec::new(),
+                dead: BTreeSet::new(),
+                processes: 0,
+                tickets: 0,
+                last_turn: None,
+                turns: 0,
+            };
+            (0..actors).for_each(|_| schedule.start());
+            schedule
+        }
+
+        fn start(&mut self) {
+            self.processes += 1;
+            let process = Process { pid: self.processes, start_time: 0 };
+            self.actors.push(Actor { process, at: At::Outside, came: 0, slept: None });
+        }
+
+        fn kill(&mut self, actor: usize) {
+            self.dead.insert(self.actors.swap_remove(actor).process.pid);
+        }
+
+        /// `is_late`: whether a ticket without a name counts as given up.
+        fn step(&mut self, actor: usize, gives_up: bool, is_late: bool) {
+            let (slot, actor) = (&self.slot, &mut self.actors[actor]);
+            actor.at = match actor.at {
+                At::Outside => {
+                    let state = slot.state();
+                    if state.tickets() == QUEUE_TICKETS_MAX {
+                        return;
+                    }
+                    self.tickets += 1;
+                    actor.came = self.tickets;
+                    At::Taken(slot.take(state, TAG).expect("nobody comes between"))
+                }
+                At::Taken(ticket) => match Entry::of(ticket, actor.process) {
+                    entry if slot.announce(entry) => At::Named(entry),
+                    _ => At::Outside,
+                },
+                At::Named(entry) => {
+                    let epoch = slot.epoch.load(SeqCst);
+                    let is_first = slot.is_first(entry);
+                    if is_first {
+                        // Neither overtaken nor passed over.
+                        assert!(self.last_turn < Some(actor.came));
+                        assert_eq!(slot.state().serving, entry.ticket);
+                        self.last_turn = Some(actor.came);
+                        self.turns += 1;
+                    } else if !gives_up {
+                        slot.advance(|entry, serving| match entry.is_of(serving) {
+                            true => self.dead.contains(&entry.pid),
+                            false => is_late,
+                        });
+                        actor.slept = Some(epoch);
+                        return;
+                    }
+                    actor.slept = None;
+                    assert!(slot.replace(entry, Entry { phase: Phase::Left, ..entry }));
+                    At::Marked
+                }
+                At::Marked => {
+                    slot.advance(|_, _| false);
+                    At::Outside
+                }
+            };
+        }
+
+        fn check(&self) {
+            let state = self.slot.state();
+            assert!(state.tickets() <= QUEUE_TICKETS_MAX);
+            let epoch = self.slot.epoch.load(SeqCst);
+            let mut first = 0;
+            for actor in &self.actors {
+                let At::Named(entry) = actor.at else { continue };
+                if self.slot.is_first(entry) {
+                    first += 1;
+                    assert_ne!(actor.slept, Some(epoch), "it is first and sleeps");
+                }
+            }
+            assert!(first <= 1, "{first} are first");
+        }
+    }
+
+    /// Joins, waits, leaves, gives up and dies at random, and between any two steps.
+    #[test]
+    fn in_any_order_of_steps_the_living_are_served_in_the_order_of_their_tickets() {
+        let seed = std::env::var("SESSCLUST_SEED").map_or_else(
+            |_| fastrand::u64(..),
+            |seed| seed.parse().expect("SESSCLUST_SEED is a number"),
+        );
+        println!("seed: SESSCLUST_SEED={seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut turns = 0;
+        for _ in 0..500 {
+            // Many more than fit, at times, and numbers that are about to begin again.
+            let actors = [3, 10, 100][random.usize(..3)];
+            let mut schedule = Schedule::new(random.u16(..).saturating_mul(2), actors);
+            let deaths = random.f64() * 0.05;
+            for _ in 0..1000 {
+                let actor = random.usize(..schedule.actors.len());
+                if random.f64() < deaths {
+                    schedule.kill(actor);
+                    schedule.start();
+                } else {
+                    schedule.step(actor, random.f64() < 0.1, random.f64() < 0.1);
+                }
+                schedule.check();
+            }
+            // Who is outside stays there. Each round at least one of the others gets out.
+            let limit = 3 * actors + 3;
+            for round in 0.. {
+                let is_inside = |actor: &Actor| !matches!(actor.at, At::Outside);
+                let inside: Vec<usize> = (0..schedule.actors.len())
+                    .filter(|actor| is_inside(&schedule.actors[*actor]))
+                    .collect();
+                if inside.is_empty() {
+                    break;
+                }
+                assert!(round < limit, "stands still: {:?}", schedule.slot.state());
+                for actor in inside {
+                    schedule.step(actor, false, true);
+                    schedule.check();
+                }
+            }
+            let Schedule { slot, dead, .. } = &schedule;
+            slot.advance(|entry, serving| !entry.is_of(serving) || dead.contains(&entry.pid));
+            assert!(slot.state().is_free(), "somebody is left who lives");
+            turns += schedule.turns;
+        }
+        assert!(turns > 10_000, "{turns}");
     }
 }

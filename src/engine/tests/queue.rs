@@ -7,7 +7,7 @@ use rustix::process::{Signal, kill_process};
 use sessclust_engine::machine::{Identity, Joined, Process, Queue, Ticket, host_name};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::{Child, PATIENCE, Parent, seeded, wait_for};
@@ -434,6 +434,9 @@ fn the_memory_is_for_this_user_alone() {
     assert!(is_shared(&base));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!([mode(&directory(&base)), mode(&file(&base))], [0o700, 0o600]);
+    // All of it is there, so that no write can fail when memory is short.
+    let stat = fs::metadata(file(&base)).unwrap();
+    assert!(stat.blocks() * 512 >= stat.len(), "{stat:?}");
     let machine = Identity::own().unwrap().machine;
     let name = format!("queue-1-{machine:016x}");
     assert_eq!(file(&base).file_name().unwrap().to_str(), Some(name.as_str()));
@@ -510,6 +513,13 @@ fn any_bytes_become_a_queue_again() {
     let mut bytes = fs::read(&file).unwrap();
     for round in 0..20 {
         random.fill(&mut bytes[64..]);
+        // Numbers of tickets that can be, in every other slot.
+        for slot in bytes[64..].chunks_mut(576).step_by(2) {
+            let serving = random.u16(..);
+            let next = serving.wrapping_add(random.u16(..66));
+            let state = u64::from(next) << 16 | u64::from(serving);
+            slot[..8].copy_from_slice(&state.to_ne_bytes());
+        }
         fs::write(&file, &bytes).unwrap();
         let queue = Queue::open_in(base.path());
         for slot in 0..256 {
@@ -517,13 +527,37 @@ fn any_bytes_become_a_queue_again() {
             let _ = queue.is_contended(key);
             queue.released(key);
             let first = ticket(queue.join(key, 1));
-            assert!(first.is_first() || first.wait(Duration::ZERO), "{round} {slot}");
+            assert!(first.is_first(), "{round} {slot}");
             let second = ticket(queue.join(key, 0));
             assert!(!second.is_first(), "{round} {slot}");
             drop(first);
             assert!(second.wait(Duration::ZERO), "{round} {slot}");
         }
     }
+}
+
+/// Its holder was killed between taking the ticket and saying whose it is. (The layout is that of
+/// the head of machine/queue.rs.)
+#[test]
+fn a_ticket_without_a_name_is_passed_over() {
+    let base = base();
+    assert!(is_shared(&base));
+    let file = file(&base);
+    let mut bytes = fs::read(&file).unwrap();
+    let state = (KEY >> 32) << 32 | 12 << 16 | 10;
+    let slot = 64 + 0x42 * 576;
+    bytes[slot..slot + 8].copy_from_slice(&state.to_ne_bytes());
+    fs::write(&file, &bytes).unwrap();
+    let behind_it = join(&Queue::open_in(base.path()));
+    assert!(!behind_it.is_first());
+    assert!(behind_it.wait(Duration::ZERO) && behind_it.is_first());
+    drop(behind_it);
+    fs::write(&file, &bytes).unwrap();
+    let queue = Queue::open_in(base.path());
+    assert!(ticket(queue.join(KEY, 2)).is_first(), "it counts as waiting");
+    fs::write(&file, &bytes).unwrap();
+    let queue = Queue::open_in(base.path());
+    assert!(ticket(queue.join(OTHER_KEY, 0)).is_first(), "it keeps the slot");
 }
 
 /// Who logs out may take the files of this user in `/dev/shm` along.
