@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 pub mod classic_only;
 pub mod memcached;
+pub mod proxy;
 
 /// How long a test waits for anything before it fails: far above what a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
