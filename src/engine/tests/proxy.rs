@@ -200,6 +200,15 @@ fn a_held_reply_waits_for_its_release() {
         expect(&stream, VALUE_B);
         expect(&stream, VALUE_C);
     }
+    // That a client gives up is seen while its reply is held.
+    proxy.wait_for("the last clients to be gone", |counts| counts.open == 0);
+    proxy.plan(Place::Reply(0), Fault::Hold);
+    let stream = proxy.connect();
+    send(&stream, GET_A);
+    proxy.wait_for("the fault", |counts| counts.faults == 2);
+    assert_eq!(proxy.counts().open, 1);
+    drop(stream);
+    proxy.wait_for("the client to be gone", |counts| counts.open == 0);
     // What comes after a release is not held, planned before it as it was.
     proxy.plan(Place::Reply(0), Fault::Hold);
     proxy.plan(Place::EveryRequest, Fault::Hold);

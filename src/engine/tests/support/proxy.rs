@@ -80,7 +80,7 @@ pub enum Place {
 pub struct Counts {
     /// Connections that clients opened.
     pub connections: usize,
-    /// Connections that are still open.
+    /// Connections that neither side has ended, whatever is still to be delivered on others.
     pub open: usize,
     /// Requests by their first word.
     pub requests: BTreeMap<String, usize>,
@@ -642,10 +642,7 @@ impl Shared {
             scope.spawn(move || self.deliver(connection, Side::Requests, for_server));
             self.deliver(connection, Side::Replies, for_client);
         });
-        let mut state = self.state();
-        state.live.retain(|live| !Arc::ptr_eq(live, &connection));
-        state.count(&connection, |counts| counts.open -= 1);
-        self.changed.notify_all();
+        self.state().live.retain(|live| !Arc::ptr_eq(live, &connection));
     }
 
     /// Reads one direction to its end, and passes on what is not kept by a fault.
@@ -677,6 +674,10 @@ impl Shared {
             output.flush();
         }
         connection.send(side, None);
+        if side == Side::Requests {
+            self.state().count(connection, |counts| counts.open -= 1);
+            self.changed.notify_all();
+        }
     }
 
     /// Writes one direction to its end.
