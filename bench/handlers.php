@@ -81,4 +81,19 @@ return [
         'path' => 'local://{directory}',
         'place' => 'tmpfs',
     ],
+    'sessclust-memcached' => [
+        'label' => 'sessclust, memcached',
+        'extensions' => ['sessclust'],
+        'handler' => 'sessclust',
+        'path' => 'memcached+unix://{socket}',
+        'server' => 'memcached',
+    ],
+    'sessclust-memcached-delayed' => [
+        'label' => 'sessclust, memcached, delayed',
+        'extensions' => ['sessclust'],
+        'handler' => 'sessclust',
+        'path' => 'memcached+unix://{socket}',
+        'ini' => ['sessclust.write' => 'delayed'],
+        'server' => 'memcached',
+    ],
 ];

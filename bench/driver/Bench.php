@@ -17,6 +17,13 @@ final class Bench
     public readonly string $scratch;
     /** @var array<string, string> "disk" and "tmpfs" */
     public readonly array $places;
+    /**
+     * The commands of all workers that make cycles: one for each handler, and "raw", which makes
+     * the round trips of one to a memcached of its own (raw/main.rs), if others use memcached.
+     *
+     * @var array<string, list<string>>
+     */
+    public readonly array $workers;
     /** @var array<string, string> rows that are left out, and why */
     public array $skipped = [];
     /** @var array<int, Process> */
@@ -38,6 +45,14 @@ final class Bench
             mkdir($directory, 0700);
         }
         $this->handlers = $this->usable(require dirname(__DIR__) . '/handlers.php');
+
+        $workers = array_map(fn ($handler) => $handler->worker(), $this->handlers);
+        if (in_array('memcached', array_column($this->handlers, 'server'), true)) {
+            $socket = "$this->scratch/raw.socket";
+            $this->serve('raw', 'memcached', $socket, $this->scratch);
+            $workers['raw'] = [$options->raw, $socket];
+        }
+        $this->workers = $workers;
     }
 
     private function usable(array $rows): array
@@ -60,12 +75,24 @@ final class Bench
             }
             mkdir($directory, 0700);
             if ($handler->server) {
-                $command = server_command($handler->server, $handler->socket, $directory);
-                $this->start("$name-server", $command)->awaitSocket($handler->socket);
+                $this->serve($name, $handler->server, $handler->socket, $directory);
             }
             $handlers[$name] = $handler;
         }
         return $handlers;
+    }
+
+    /** Starts a server for the row `$name` and waits until it answers. */
+    private function serve(string $name, string $server, string $socket, string $directory): void
+    {
+        $command = server_command($server, $socket, $directory);
+        $this->start("$name-server", $command)->awaitSocket($socket);
+    }
+
+    /** What tables and pictures call the handler, or the raw worker. */
+    public function label(string $name): string
+    {
+        return isset($this->handlers[$name]) ? $this->handlers[$name]->label : 'two raw round trips';
     }
 
     /** `$name` names its log. */
@@ -94,26 +121,18 @@ final class Bench
     }
 
     /**
-     * @return list<Handler> in an order that changes with each round, so that none always follows
-     * the same one.
-     */
-    public function shuffled(): array
-    {
-        $names = array_keys($this->handlers);
-        shuffle($names);
-        return array_map(fn ($name) => $this->handlers[$name], $names);
-    }
-
-    /**
-     * A handler for each set of extensions; the place of the sessions makes no difference to them.
+     * A handler for each set of extensions, and for each kind of store if `$stores`; the settings
+     * and the place of the sessions make no difference there.
      *
      * @return array<string, Handler> the files handler, which needs none, is first
      */
-    public function extension_sets(): array
+    public function extension_sets(bool $stores): array
     {
         $sets = [];
         foreach ($this->handlers as $handler) {
-            $sets[implode(', ', $handler->extensions) ?: 'none'] = $handler;
+            $set = implode(', ', $handler->extensions) ?: 'none';
+            $store = $stores && $handler->server ? " ($handler->server)" : '';
+            $sets["$set$store"] = $handler;
         }
         return $sets;
     }
@@ -123,6 +142,14 @@ final class Bench
         array_map($this->stop(...), array_reverse($this->processes, true));
         array_map(remove(...), array_filter([$this->places['disk'], $this->scratch], is_dir(...)));
     }
+}
+
+/** `$of` in another order, so that in no two rounds a handler always follows the same one. */
+function shuffled(array $of): array
+{
+    $keys = array_keys($of);
+    shuffle($keys);
+    return array_replace(array_flip($keys), $of);
 }
 
 function remove(string $directory): void

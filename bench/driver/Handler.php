@@ -63,6 +63,15 @@ final class Handler
         return $options;
     }
 
+    /** The command of a worker (under-test/cycle.php). */
+    public function worker(): array
+    {
+        return [
+            PHP_BINARY, '-n', ...$this->options(['session.use_cookies' => '0']),
+            dirname(__DIR__) . '/under-test/cycle.php',
+        ];
+    }
+
     /** The extension that has the handler. */
     public function extension(): string
     {

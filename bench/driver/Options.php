@@ -17,6 +17,8 @@ final class Options
     public string $disk = '/var/tmp';
     /** The sessclust.so under test. */
     public string $extension = '';
+    /** The program of raw/main.rs. */
+    public string $raw = '';
 
     public function __construct(array $arguments)
     {
@@ -27,6 +29,7 @@ final class Options
                 '--out' => $this->out = (string) array_shift($arguments),
                 '--disk' => $this->disk = (string) array_shift($arguments),
                 '--extension' => $this->extension = (string) array_shift($arguments),
+                '--raw' => $this->raw = (string) array_shift($arguments),
                 default => stop("unknown option $option; --help shows them"),
             };
         }

@@ -2,24 +2,15 @@
 
 declare(strict_types=1);
 
-/**
- * A long-lived `php -n` with one save handler (under-test/cycle.php), asked over its standard
- * input.
- */
+/** A long-lived process that makes cycles (under-test/cycle.php), asked over its standard input. */
 final class Worker
 {
     private Process $process;
 
-    /** `$wrapper` is a command to run it under, such as strace. */
-    public function __construct(
-        private readonly Bench $bench,
-        Handler $handler,
-        array $wrapper = [],
-    ) {
-        $this->process = $bench->start($handler->name, [
-            ...$wrapper, PHP_BINARY, '-n', ...$handler->options(['session.use_cookies' => '0']),
-            dirname(__DIR__) . '/under-test/cycle.php',
-        ]);
+    /** `$name` names its log. */
+    public function __construct(private readonly Bench $bench, string $name, array $command)
+    {
+        $this->process = $bench->start($name, $command);
     }
 
     /** Sends a request without waiting, so that several workers run at the same time. */
@@ -42,6 +33,20 @@ final class Worker
     {
         $this->send($function, ...$arguments);
         return $this->receive();
+    }
+
+    /**
+     * Context switches of all its threads. Those that the kernel calls involuntary count too: when
+     * it lets a server run at once that has just been asked, it calls it that.
+     */
+    public function switches(): int
+    {
+        $switches = 0;
+        foreach (glob("/proc/{$this->process->pid}/task/*/status") as $status) {
+            preg_match_all('/ctxt_switches:\s*(\d+)/', file_get_contents($status), $found);
+            $switches += array_sum($found[1]);
+        }
+        return $switches;
     }
 
     /** Lets it end by itself, which a tracer needs to write its report. */

@@ -7,8 +7,8 @@ const CONTENDERS = 8;
 
 /**
  * Eight processes that do nothing but increment the counter of one session: increments a second of
- * all together, the longest time one of them waited to open it, and how evenly they got it. Each
- * handler has the machine for itself in its turn; the turns are interleaved.
+ * all together, the mean and the longest time that one of them waited to open it, and how evenly they
+ * got it. Each handler has the machine for itself in its turn; the turns are interleaved.
  */
 function measure_contention(Bench $bench): array
 {
@@ -16,7 +16,7 @@ function measure_contention(Bench $bench): array
     $teams = $ids = $figures = [];
     foreach ($bench->handlers as $name => $handler) {
         for ($i = 0; $i < CONTENDERS; $i++) {
-            $teams[$name][] = new Worker($bench, $handler);
+            $teams[$name][] = new Worker($bench, $name, $handler->worker());
         }
         $ids[$name] = $teams[$name][0]->ask('create');
     }
@@ -25,9 +25,8 @@ function measure_contention(Bench $bench): array
     $expected = array_fill_keys(array_keys($teams), 0);
     for ($round = 0; $round <= $rounds; $round++) {
         $bench->progress(CONTENDERS . ' processes, one session', "round $round of $rounds");
-        foreach ($bench->shuffled() as $handler) {
-            $name = $handler->name;
-            $figure = contend($teams[$name], $ids[$name], $seconds);
+        foreach (shuffled($teams) as $name => $team) {
+            $figure = contend($team, $ids[$name], $seconds);
             $expected[$name] += $figure['done'];
             if ($round > 0) {
                 $figures[$name][] = $figure;
@@ -41,7 +40,12 @@ function measure_contention(Bench $bench): array
         $rounds = $figures[$name];
         $result[$name] = [
             'per_second' => summary(array_column($rounds, 'per_second')),
+            'round_per_second' => array_column($rounds, 'per_second'),
+            'mean_wait_ms' => summary(array_column($rounds, 'mean_wait_ms')),
             'longest_wait_ms' => summary(array_column($rounds, 'longest_wait_ms')),
+            'longest_of_mean' => paired_ratio(
+                array_column($rounds, 'longest_wait_ms'), array_column($rounds, 'mean_wait_ms'),
+            ),
             'least_of_most' => summary(array_column($rounds, 'least_of_most')),
             'refused' => array_sum(array_column($rounds, 'refused')),
             'done' => array_sum(array_column($rounds, 'done')),
@@ -65,10 +69,13 @@ function contend(array $team, string $id, float $seconds): array
     }
     $answers = array_map(fn ($worker) => $worker->receive(), $team);
     $done = array_column($answers, 'done');
+    $refused = array_sum(array_column($answers, 'refused'));
+    $waited = array_sum(array_column($answers, 'waited'));
     return [
         'done' => array_sum($done),
-        'refused' => array_sum(array_column($answers, 'refused')),
+        'refused' => $refused,
         'per_second' => array_sum($done) / (max(array_column($answers, 'end')) - $start) * 1e9,
+        'mean_wait_ms' => $waited / (array_sum($done) + $refused) / 1e6,
         'longest_wait_ms' => max(array_column($answers, 'longest')) / 1e6,
         'least_of_most' => min($done) / max(1, ...$done),
     ];

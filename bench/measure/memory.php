@@ -14,7 +14,7 @@ const SESSIONS_PER_CHILD = 1000;
 function measure_memory(Bench $bench, WebServer $server): array
 {
     $result = [];
-    foreach ($bench->extension_sets() as $set => $handler) {
+    foreach ($bench->extension_sets(true) as $set => $handler) {
         $bench->progress('memory of a worker', $set);
         $clients = new Clients($server->socket, $handler->name, array_fill(0, CLIENTS, ''));
         $clients->run(fn () => count($clients->served) === WebServer::CHILDREN

@@ -11,7 +11,7 @@ function measure_startup(Bench $bench): array
         if ($run % 10 === 0) {
             $bench->progress('start of PHP', "run $run of $runs");
         }
-        foreach ($bench->extension_sets() as $set => $handler) {
+        foreach ($bench->extension_sets(false) as $set => $handler) {
             $command = [PHP_BINARY, '-n', ...$handler->loading(), '-r', ''];
             $start = hrtime(true);
             proc_close(proc_open($command, [], $pipes));

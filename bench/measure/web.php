@@ -26,9 +26,8 @@ function measure_web(Bench $bench, WebServer $server): array
         }
         for ($round = 0; $round <= $rounds; $round++) {
             $bench->progress($section, "round $round of $rounds");
-            foreach ($bench->shuffled() as $handler) {
-                $name = $handler->name;
-                $figure = load($clients[$name], $seconds);
+            foreach (shuffled($clients) as $name => $of) {
+                $figure = load($of, $seconds);
                 if ($round > 0) {
                     $figures[$name][] = $figure;
                 }
@@ -40,6 +39,7 @@ function measure_web(Bench $bench, WebServer $server): array
             $per_second = array_column($figures[$name], 'per_second');
             $result[$kind][$name] = [
                 'per_second' => summary($per_second),
+                'round_per_second' => $per_second,
                 'ms' => summary(array_column($figures[$name], 'median_ms')),
                 'p99_ms' => summary(array_column($figures[$name], 'p99_ms')),
                 'refused' => $clients[$name]->refused,

@@ -3,12 +3,20 @@
 declare(strict_types=1);
 
 /**
- * What the embedded store has to reach, with what was measured. A goal whose handlers did not run
+ * What sessclust's stores have to reach, with what was measured. A goal whose handlers did not run
  * is left out. A miss is a result, not an error: nothing fails because of it.
  *
- * @return list<array{goal: string, limit: string, measured: float, met: bool}>
+ * @return array<string, list<array{goal: string, limit: ?string, measured: float, met: ?bool}>>
  */
 function goals(array $results): array
+{
+    return [
+        'embedded store' => embedded_goals($results),
+        'memcached pool' => memcached_goals($results),
+    ];
+}
+
+function embedded_goals(array $results): array
 {
     $cycle = $results['cycle'];
     $contention = $results['contention']['sessclust'] ?? [];
@@ -44,6 +52,77 @@ function goals(array $results): array
     return array_values(array_filter($goals));
 }
 
+function memcached_goals(array $results): array
+{
+    [$through, $delayed] = ['sessclust-memcached', 'sessclust-memcached-delayed'];
+    $goals = [];
+    foreach (['4 KB', '100 B'] as $size) {
+        $cycle = $results['cycle'][$size];
+        $ratio = fn ($ours, $peer) => ratio_of_rounds($cycle, $ours, $peer, 'round_medians_us');
+        array_push(
+            $goals,
+            goal(
+                "cycle of $size: share of php-memcached's time",
+                $ratio($through, 'memcached'), '<=', 0.55,
+            ),
+            figure(
+                "cycle of $size: share of php-memcached's time, persistent",
+                $ratio($through, 'memcached-persistent'),
+            ),
+            goal(
+                "cycle of $size: share of php-redis's time",
+                $ratio($through, 'redis'), '<=', 0.50,
+            ),
+            figure(
+                "cycle of $size: share of php-redis's time, persistent",
+                $ratio($through, 'redis-persistent'),
+            ),
+            goal(
+                "cycle of $size: share of php-memcache's time",
+                $ratio($through, 'memcache'), '<=', 0.80,
+            ),
+            goal(
+                "cycle of $size: times two raw round trips",
+                $ratio($through, 'raw'), '<=', 1.25,
+            ),
+            goal(
+                "cycle of $size, delayed: share of php-memcached's time",
+                $ratio($delayed, 'memcached'), '<=', 0.35,
+            ),
+        );
+    }
+
+    $contention = $results['contention'];
+    foreach (['memcached' => 5.0, 'redis' => 2.0] as $peer => $limit) {
+        $goals[] = goal(
+            CONTENDERS . " processes, one session: times php-$peer's increments a second",
+            ratio_of_rounds($contention, $through, $peer, 'round_per_second'), '>=', $limit,
+        );
+    }
+    $goals[] = goal(
+        CONTENDERS . ' processes, one session: longest wait, times the mean',
+        $contention[$through]['longest_of_mean']['median'] ?? null, '<=', 10.0,
+    );
+
+    foreach (['own' => CLIENTS, 'shared' => SHARED] as $kind => $sessions) {
+        foreach (['memcached', 'redis'] as $peer) {
+            $goals[] = goal(
+                "php-fpm behind nginx, $sessions sessions: times php-$peer's requests a second",
+                ratio_of_rounds($results['web'][$kind], $through, $peer, 'round_per_second'),
+                '>=', 1.25,
+            );
+        }
+    }
+    return array_values(array_filter($goals));
+}
+
+/** The median of `$ours` to `$peer` in each round; null where one of them did not run. */
+function ratio_of_rounds(array $results, string $ours, string $peer, string $rounds): ?float
+{
+    return isset($results[$ours], $results[$peer])
+        ? paired_ratio($results[$ours][$rounds], $results[$peer][$rounds])['median'] : null;
+}
+
 function goal(string $goal, ?float $measured, string $sign, float $limit): ?array
 {
     return $measured === null ? null : [
@@ -54,17 +133,29 @@ function goal(string $goal, ?float $measured, string $sign, float $limit): ?arra
     ];
 }
 
-function goal_table(array $goals): ?array
+/** What helps to judge the goals and is none. */
+function figure(string $figure, ?float $measured): ?array
+{
+    return $measured === null ? null : [
+        'goal' => $figure, 'limit' => null, 'measured' => $measured, 'met' => null,
+    ];
+}
+
+function goal_table(string $store, array $goals): ?array
 {
     return $goals === [] ? null : [
-        'title' => 'Goals of the embedded store',
-        'note' => 'The longest wait is the worst of all rounds, the others are medians.',
+        'title' => "Goals of the $store",
+        'note' => 'Medians of the rounds, and a longest wait in ms the worst of all rounds.',
         'head' => ['goal', 'limit', 'measured', 'result'],
         'rows' => array_map(fn (array $goal) => [
             $goal['goal'],
-            $goal['limit'],
+            $goal['limit'] ?? '-',
             number($goal['measured'], 2),
-            $goal['met'] ? 'met' : 'MISSED',
+            match ($goal['met']) {
+                true => 'met',
+                false => 'MISSED',
+                null => 'no goal',
+            },
         ], $goals),
     ];
 }

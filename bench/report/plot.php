@@ -3,7 +3,7 @@
 declare(strict_types=1);
 
 /* Pixels: room for the names, the longest bar, room for the figures behind it, and a line. */
-const NAMES = 195;
+const NAMES = 250;
 const BAR = 330;
 const FIGURES = 140;
 const LINE = 24;
@@ -26,7 +26,7 @@ function plot(Bench $bench, array $results): string
     );
 
     $width = NAMES + BAR + FIGURES;
-    $height = LINE * (count($bench->handlers) + 2);
+    $height = LINE * (count($bench->workers) + 2);
     [$total_width, $total_height] = [2 * $width + 20, 2 * $height + LINE];
     $svg = <<<SVG
         <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $total_width $total_height"
@@ -44,7 +44,7 @@ function plot(Bench $bench, array $results): string
     return "$svg<text x=\"20\" y=\"$y\" fill=\"#666\">$caption</text>\n</svg>\n";
 }
 
-/** `$bars`: for each handler the value shown and its ratio to that of the files handler on disk. */
+/** `$bars`: for each worker the value shown and its ratio to that of the files handler on disk. */
 function panel(Bench $bench, string $title, array $bars): string
 {
     $longest = max(array_column($bars, 0));
@@ -54,6 +54,7 @@ function panel(Bench $bench, string $title, array $bars): string
         [$colour, $weight] = match (strtok($name, '-')) {
             'sessclust' => ['#d9480f', 600],
             'files' => ['#495057', 400],
+            'raw' => ['#ced4da', 400],
             default => ['#8fa3b8', 400],
         };
         $width = max(1, (int) (BAR * $value / $longest));
@@ -63,7 +64,7 @@ function panel(Bench $bench, string $title, array $bars): string
         $right = NAMES + $width + 6;
         $svg .= <<<SVG
             <g fill="#222" font-weight="$weight">
-            <text y="$baseline">{$bench->handlers[$name]->label}</text>
+            <text y="$baseline">{$bench->label($name)}</text>
             <rect x="$left" y="$y" width="$width" height="18" rx="2" fill="$colour"/>
             <text x="$right" y="$baseline">$figures</text>
             </g>

@@ -12,11 +12,23 @@ declare(strict_types=1);
  */
 function tables(Bench $bench, array $results): array
 {
-    $label = fn (string $name): string => $bench->handlers[$name]->label;
+    $label = $bench->label(...);
+    $peers = array_filter(
+        array_keys($bench->workers), fn ($name) => !str_starts_with($name, 'sessclust'),
+    );
     return array_filter([
-        goal_table($results['goals']),
+        goal_table('embedded store', $results['goals']['embedded store']),
+        goal_table('memcached pool', $results['goals']['memcached pool']),
         cycle_table($results['cycle'], $label),
-        peer_table($results['cycle'], $label),
+        peer_table(
+            'embedded store', $results['cycle'], $label,
+            ['sessclust', 'sessclust-tmpfs'], array_diff($peers, ['raw']),
+        ),
+        peer_table(
+            'memcached pool', $results['cycle'], $label,
+            ['sessclust-memcached', 'sessclust-memcached-delayed'],
+            array_diff($peers, ['files', 'files-tmpfs']),
+        ),
         contention_table($results['contention'], $label),
         web_table($results['web'], $label),
         memory_table($results['memory']),
@@ -42,32 +54,32 @@ function cycle_table(array $cycle, callable $label): array
     return [
         'title' => 'One cycle: session_start, change, session_write_close',
         'note' => 'Median of all cycles (10th to 90th percentile); "of files" is the ratio to the '
-            . 'files handler on disk in the same round, median of the rounds.',
+            . 'files handler on disk in the same round, median of the rounds. The raw round trips '
+            . "are the two that sessclust's memcached pool makes, without PHP.",
         'head' => $head,
         'rows' => array_values($rows),
     ];
 }
 
-/** How many times as long a peer takes, seen from each place that sessclust can be in. */
-function peer_table(array $cycle, callable $label): ?array
-{
+/** How many times as long the `$peers` take as each of the handlers `$ours` with our `$store`. */
+function peer_table(
+    string $store, array $cycle, callable $label, array $ours, array $peers,
+): ?array {
     $head = ['handler'];
     $rows = [];
-    foreach (array_intersect(['sessclust', 'sessclust-tmpfs'], array_keys(end($cycle))) as $ours) {
+    foreach (array_intersect($ours, array_keys(end($cycle))) as $our) {
         foreach ($cycle as $size => $handlers) {
-            $head[] = substr($label($ours), strlen('sessclust, ')) . ", $size";
-            foreach ($handlers as $name => $figures) {
-                if (!str_starts_with($name, 'sessclust')) {
-                    $rows[$name] ??= [$label($name)];
-                    $rows[$name][] = spread(paired_ratio(
-                        $figures['round_medians_us'], $handlers[$ours]['round_medians_us'],
-                    ), 1);
-                }
+            $head[] = substr($label($our), strlen('sessclust, ')) . ", $size";
+            foreach ($peers as $peer) {
+                $rows[$peer] ??= [$label($peer)];
+                $rows[$peer][] = spread(paired_ratio(
+                    $handlers[$peer]['round_medians_us'], $handlers[$our]['round_medians_us'],
+                ), 1);
             }
         }
     }
     return $rows ? [
-        'title' => 'How many times as long as sessclust',
+        'title' => "How many times as long as sessclust's $store",
         'note' => 'Ratio of the medians of each round: median of the rounds (10th to 90th '
             . 'percentile). Above 1, sessclust is faster.',
         'head' => $head,
@@ -83,8 +95,11 @@ function contention_table(array $contention, callable $label): array
             $label($name),
             spread($figures['per_second'], 0),
             number($figures['of_files']['median'], 2),
+            number($figures['mean_wait_ms']['median'], 2),
             number($figures['longest_wait_ms']['median'], 1),
             number($figures['longest_wait_ms']['max'], 1),
+            number($figures['longest_of_mean']['median'], 1),
+            number($figures['longest_of_mean']['max'], 1),
             number($figures['least_of_most']['median'], 2),
             (string) $figures['refused'],
             (string) $figures['lost'],
@@ -93,12 +108,13 @@ function contention_table(array $contention, callable $label): array
     return [
         'title' => CONTENDERS . ' processes increment one session',
         'note' => 'Increments a second of all processes together, median of the rounds (10th to '
-            . '90th percentile); the longest wait of a round, median and worst; the increments of '
-            . 'the process that got least as a share of those of the one that got most; calls of '
+            . '90th percentile); the mean wait for session_start(); the longest of a round, median '
+            . 'and worst, and how many times the mean of its round it was; the increments of the '
+            . 'process that got least as a share of those of the one that got most; calls of '
             . 'session_start() that gave up; increments that were acknowledged and are not there.',
         'head' => [
-            'handler', 'per second', 'of files', 'longest wait: ms', 'worst', 'least/most',
-            'gave up', 'lost',
+            'handler', 'per second', 'of files', 'mean wait: ms', 'longest', 'worst',
+            'longest/mean', 'worst', 'least/most', 'gave up', 'lost',
         ],
         'rows' => $rows,
     ];
@@ -168,14 +184,21 @@ function startup_table(array $startup): array
 function syscall_table(array $syscalls, callable $label): array
 {
     $rows = [];
-    foreach ($syscalls as $name => ['total' => $total, 'calls' => $calls]) {
-        $list = array_map(fn ($call, $count) => "$call $count", array_keys($calls), $calls);
-        $rows[] = [$label($name), number($total, 1), implode(', ', $list)];
+    foreach ($syscalls as $name => $of) {
+        $list = [];
+        foreach ($of['calls'] as $call => $count) {
+            $list[] = "$call $count";
+        }
+        $rows[] = [
+            $label($name), number($of['switches'], 1), number($of['total'], 1),
+            implode(', ', $list),
+        ];
     }
     return [
-        'title' => 'System calls of a cycle of 4 KB',
-        'note' => 'Counted by strace; each also costs a switch into the kernel.',
-        'head' => ['handler', 'calls', 'which'],
+        'title' => 'Context switches and system calls of a cycle of 4 KB',
+        'note' => 'A context switch lets another process run, as a rule the one that is waited '
+            . 'for. System calls were counted by strace; each costs a switch into the kernel.',
+        'head' => ['handler', 'switches', 'calls', 'which'],
         'rows' => $rows,
     ];
 }

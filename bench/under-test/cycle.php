@@ -105,7 +105,7 @@ function verify(): int
  */
 function contend(string $id, int $start, int $duration): array
 {
-    $done = $refused = $longest = 0;
+    $done = $refused = $waited = $longest = 0;
     usleep(max(0, intdiv($start - hrtime(true), 1000)));
     do {
         $asked = hrtime(true);
@@ -123,10 +123,12 @@ function contend(string $id, int $start, int $duration): array
             session_abort();
             $refused++;
         }
-        $longest = max($longest, ($opened ?? hrtime(true)) - $asked);
         $end = hrtime(true);
+        $wait = ($opened ?? $end) - $asked;
+        $waited += $wait;
+        $longest = max($longest, $wait);
     } while ($end < $start + $duration);
-    return ['done' => $done, 'refused' => $refused, 'longest' => $longest, 'end' => $end];
+    return compact('done', 'refused', 'waited', 'longest', 'end');
 }
 
 $sessions = [];
