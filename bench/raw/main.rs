@@ -25,8 +25,8 @@ const SESSIONS: usize = 32;
 /// Bytes that sessclust keeps in front of a session's data.
 const HEADER_BYTES: usize = 80;
 
-/// As long as what sessclust's lock says of its holder.
-const HOLDER: [u8; 96] = [b'h'; 96];
+/// About as long as what sessclust's lock says of its holder.
+const HOLDER: [u8; 128] = [b'h'; 128];
 
 /// Longer than any reply, of which the longest is a record of 105 KB: as few reads as can be.
 const BUFFER_BYTES: usize = 256 * 1024;
