@@ -8,6 +8,8 @@ declare(strict_types=1);
 // Prints a table of what was tried and what the sessions cost. The exit code is 0 if all of it
 // held. Only PHP's core is used, with plain sockets, so that nothing has to be installed for it.
 
+require __DIR__ . '/terminal.php';
+
 /** Increments sent one after the other, to see what a session costs without a crowd. */
 const ALONE = 200;
 /** Increments sent at once, and how many connections are open at a time. */
@@ -139,51 +141,6 @@ final class Browser
     {
         return $this->send('GET', '/api/state')->json();
     }
-}
-
-$colours = stream_isatty(STDOUT);
-$failures = 0;
-
-function stop(string $why): never
-{
-    echo "  The check cannot go on: $why\n";
-    exit(2);
-}
-
-function colour(string $code, string $text): string
-{
-    global $colours;
-    return $colours ? "\e[{$code}m$text\e[0m" : $text;
-}
-
-/** Text in a column: str_pad() counts bytes, and "µ" is two. */
-function pad(string $text, int $width, bool $right = false): string
-{
-    $space = str_repeat(' ', max($width - preg_match_all('/./us', $text), 0));
-    return $right ? $space . $text : $text . $space;
-}
-
-/** One line of the table; $problems are the things that did not hold, as text => bool. */
-function row(string $what, string $result, array $held): void
-{
-    global $failures;
-    $broken = array_keys(array_filter($held, fn($holds) => !$holds));
-    $failures += count($broken);
-    $mark = $broken ? colour('31;1', 'no') : colour('32', 'ok');
-    echo "  $mark  ", pad($what, 26), $result, "\n";
-    foreach ($broken as $sentence) {
-        echo '      ', colour('31;1', "does not hold: $sentence"), "\n";
-    }
-}
-
-function duration(?float $us): string
-{
-    return match (true) {
-        $us === null => '–',
-        $us < 1000 => sprintf('%d µs', $us),
-        $us < 1e6 => sprintf('%.1f ms', $us / 1000),
-        default => sprintf('%.2f s', $us / 1e6),
-    };
 }
 
 /** The value below which the $share of all lie; null if there are none. */
