@@ -58,10 +58,9 @@ final class Clients
             $left_s = max($tick_s - microtime(true), 0);
             foreach ($this->ready($left_s) as $client => $stream) {
                 $request = $this->requests[$client];
-                $arrived = fread($stream, 65536);
-                $this->buffers[$client] .= $arrived;
+                $this->buffers[$client] .= fread($stream, 65536);
                 if (!$this->parse($request, $this->buffers[$client])) {
-                    if ($arrived !== '' && $arrived !== false) {
+                    if (!feof($stream)) {
                         continue;
                     }
                     $request->answer = ['error' => 'the web server closed the connection'];
@@ -103,8 +102,9 @@ final class Clients
     {
         $read = array_intersect_key($this->streams, $this->requests);
         $none = null;
-        stream_select($read, $none, $none, 0, (int) ($seconds * 1e6));
-        return $read;
+        // False: a signal came, such as that of a terminal that brings us back to the foreground.
+        $found = @stream_select($read, $none, $none, 0, (int) ($seconds * 1e6));
+        return $found === false ? [] : $read;
     }
 
     /**

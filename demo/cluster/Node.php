@@ -7,10 +7,13 @@ final class Node
     /** Longest time to start or to answer. */
     private const DEADLINE_S = 10;
 
+    /** Keys asked for in a row, so that neither side waits for the other to read. */
+    private const KEYS_AT_ONCE = 200;
+
     /** What `stats` says, by name; empty while the node does not answer. */
     public array $stats = [];
-    /** @var list<string> keys of all its items, in no order */
-    public array $keys = [];
+    /** Which of the keys it was asked for it has, by key. */
+    public array $has = [];
 
     public function __construct(public readonly string $name, private readonly string $socket)
     {
@@ -26,42 +29,36 @@ final class Node
         }
     }
 
-    /** Gets the statistics and the keys anew. False if the node does not answer. */
-    public function ask(): bool
+    /**
+     * Gets the statistics anew, and which of the keys the node has. False if it does not answer.
+     *
+     * It is asked for keys with `me`, which neither counts as a hit nor marks the item as used.
+     */
+    public function ask(array $keys = []): bool
     {
-        $this->stats = [];
+        $this->stats = $this->has = [];
         $stream = @stream_socket_client("unix://$this->socket");
         if (!$stream) {
-            $this->keys = [];
             return false;
         }
         stream_set_timeout($stream, self::DEADLINE_S);
-        foreach ($this->lines($stream, 'stats') as $line) {
-            [, $name, $value] = explode(' ', $line, 3);
+        fwrite($stream, "stats\r\n");
+        while (sscanf((string) fgets($stream), 'STAT %s %s', $name, $value) === 2) {
             $this->stats[$name] = $value;
         }
-        $keys = [];
-        foreach ($this->lines($stream, 'lru_crawler metadump all') as $line) {
-            if (str_starts_with($line, 'BUSY')) {
-                return true;    // The crawler is at work; the keys are those of the last time.
+        foreach (array_chunk($keys, self::KEYS_AT_ONCE) as $chunk) {
+            fwrite($stream, implode('', array_map(fn ($key) => "me $key\r\n", $chunk)));
+            foreach ($chunk as $key) {
+                if (str_starts_with((string) fgets($stream), 'ME ')) {
+                    $this->has[$key] = true;
+                }
             }
-            $keys[] = rawurldecode(substr($line, strlen('key='), strcspn($line, ' ') - strlen('key=')));
         }
-        $this->keys = $keys;
-        return true;
+        return $this->stats !== [];
     }
 
     public function number(string $name): int
     {
         return (int) ($this->stats[$name] ?? 0);
-    }
-
-    /** The lines of the answer, without the END. @param resource $stream */
-    private function lines($stream, string $command): Generator
-    {
-        fwrite($stream, "$command\r\n");
-        while (($line = fgets($stream)) !== false && rtrim($line) !== 'END') {
-            yield rtrim($line);
-        }
     }
 }

@@ -17,11 +17,14 @@ final class Tally
     public int $refused = 0;
     /** @var array<string, int> how often each error refused a request */
     public array $errors = [];
-    /** @var array<int, array> by server: answers, their workers, and sessclust's counters or null */
+    /** @var array<int, array> by server: answers, workers, and sessclust's counters or null */
     public array $servers;
     /** @var list<array> by node: the numbers of the sessions that it has */
     public array $placed = [];
-    /** @var list<array> by tick: increments a second of each server, refusals a second */
+    /**
+     * @var list<array> by tick: its time in seconds, then increments of each server and refusals,
+     * all three a second
+     */
     public array $history = [];
     /** What the last tick knew: time, answers of each server, refusals. */
     private array $last = [0.0, 0, 0, 0];
@@ -52,7 +55,9 @@ final class Tally
         $answer = $request->answer;
         if ($request->status !== 200) {
             $this->refused++;
-            $this->errors[$answer['error']] = ($this->errors[$answer['error']] ?? 0) + 1;
+            // Without ids, process numbers and the like, so that the same error is the same text.
+            $error = preg_replace('/\b(?=\w*\d)\w{3,}/', '…', $answer['error']);
+            $this->errors[$error] = ($this->errors[$error] ?? 0) + 1;
             return;
         }
         $this->acknowledged[$request->session]++;
@@ -92,7 +97,9 @@ final class Tally
             $this->refused];
         $grown = array_map(fn ($new, $old) => $new - $old, $now, $this->last);
         $span_s = array_shift($grown);
-        $this->history[] = array_map(fn ($count) => (int) round($count / $span_s), $grown);
+        $this->history[] = [
+            $elapsed_s, ...array_map(fn ($count) => (int) round($count / $span_s), $grown),
+        ];
         $this->last = $now;
         $this->ask_nodes();
     }
@@ -101,8 +108,8 @@ final class Tally
     {
         $numbers = array_flip(array_map(record_key(...), $this->cookies));
         foreach ($this->nodes as $i => $node) {
-            $node->ask();
-            $this->placed[$i] = array_values(array_intersect_key($numbers, array_flip($node->keys)));
+            $node->ask(array_keys($numbers));
+            $this->placed[$i] = array_values(array_intersect_key($numbers, $node->has));
         }
     }
 }

@@ -7,9 +7,9 @@ declare(strict_types=1);
 //
 // Begins the sessions, lets clients increment their counters for some seconds, reads all sessions
 // on both web servers, and compares. LIVE_JSON is the file that the page reads, replaced with each
-// tick. The exit code is 0 if every session holds exactly the increments that were acknowledged, and
-// with sessclust only if none was refused: nothing is broken in this cluster, and nobody waits for
-// long. php-memcached gives up by design, after a few tries.
+// tick. The exit code is 0 if every session holds exactly the increments that were acknowledged,
+// and with sessclust only if none was refused: nothing is broken in this cluster, and nobody waits
+// for long. php-memcached gives up by design, after a few tries.
 
 require __DIR__ . '/../terminal.php';
 require __DIR__ . '/Clients.php';
@@ -32,8 +32,10 @@ array_map(fn ($node) => $node->await(), $nodes);
 
 $clients = new Clients(rtrim(substr($url, strlen('http://')), '/'));
 $tally = new Tally($sessions, $nodes);
-echo "\n  ", colour('1', "two php-fpm behind nginx, three memcached, session.save_handler = $handler"),
-    "\n  $sessions sessions, ", CLIENTS, ' clients, ', BURST, " of them on a session at a time\n\n";
+echo "\n  ",
+    colour('1', "two php-fpm behind nginx, three memcached, session.save_handler = $handler"),
+    "\n  Sessions: $sessions. Clients: ", CLIENTS, '. Each session gets ', BURST,
+    " increments at once.\n\n";
 
 // --- The sessions.
 $begun = 0;
@@ -80,7 +82,7 @@ $clients->run(
         show($tally);
     },
 );
-$took_s = microtime(true) - $began_s;
+$tally->elapsed_s = microtime(true) - $began_s;
 
 // --- The count: one client, so that two requests in a row reach both web servers.
 $counted = [];
@@ -130,7 +132,7 @@ $tally->results = [
         'clients meet in sessions' => $tally->contended > 0,
     ]],
     ['Web servers', implode(' and ', array_map('number_format', $answers))
-        . sprintf(' increments, %s a second', number_format($total / $took_s)), [
+        . sprintf(' increments, %s a second', number_format($total / $tally->elapsed_s)), [
         'both served' => min($answers) > 0,
     ]],
     ['Nodes', implode(', ', $spread) . ' sessions', [

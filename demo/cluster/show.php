@@ -26,7 +26,7 @@ function show(Tally $tally): void
 function progress(Tally $tally): string
 {
     return sprintf('%s a second   %s acknowledged   %s refused',
-        pad(number_format(array_sum(array_slice(end($tally->history) ?: [0], 0, 2))), 6, true),
+        pad(number_format(array_sum(array_slice(end($tally->history) ?: [], 1, 2))), 6, true),
         pad(number_format($tally->total()), 9, true), number_format($tally->refused));
 }
 
@@ -38,8 +38,8 @@ function lines(Tally $tally): array
         $seconds, progress($tally))];
     foreach ($tally->servers as $i => $server) {
         $counters = $server['counters'];
-        $lines[] = "  web $i    " . pad(number_format($server['answers']), 9, true) . ' increments   '
-            . count($server['workers']) . ' workers'
+        $answers = pad(number_format($server['answers']), 9, true);
+        $lines[] = "  web $i    $answers increments   " . count($server['workers']) . ' workers'
             . ($counters === null ? '' : '   ' . waits($counters));
     }
     $most = max(1, ...array_map(count(...), $tally->placed));
@@ -89,7 +89,6 @@ function show_live(Tally $tally): void
         'phase' => $tally->phase,
         'elapsed_s' => $tally->elapsed_s,
         'seconds' => $seconds,
-        'tick_s' => Clients::TICK_S,
         'acknowledged' => $tally->acknowledged,
         'under_way' => $tally->under_way,
         'total' => $tally->total(),

@@ -10,9 +10,7 @@ declare(strict_types=1);
 // 200 acknowledges a request. A session that could not be opened or saved without a warning makes
 // it 503, one that the nodes no longer have 410, and neither counts.
 
-/**
- * Work between reading and writing, in microseconds: without a lock, that is where updates get lost.
- */
+/** Work between reading and writing, in microseconds: without a lock, updates get lost there. */
 const WORK_US = 1000;
 
 $warnings = [];
