@@ -32,6 +32,11 @@ pub enum ErrorKind {
     NotDelivered,
     /// A fresh id is in use already.
     Collision,
+    /// A node of the pool does not answer, or cannot do what it is asked; nothing was saved.
+    Node,
+    /// Another request has changed the session since this one read it, or its node has lost it;
+    /// nothing was written.
+    LeaseLost,
     /// Perhaps done, perhaps not: the last step that would have told failed.
     Indeterminate,
     /// A callback came without the store being open.

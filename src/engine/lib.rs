@@ -20,6 +20,7 @@ pub mod error;
 pub mod limits;
 pub mod local;
 pub mod machine;
+pub mod node;
 pub mod session;
 pub mod stats;
 pub mod wire;

@@ -5,9 +5,11 @@
 
 use ext_php_rs::ffi::{
     IS_ARRAY, IS_LONG, IS_STRING, IS_TRUE, ZEND_INTERNAL_FUNCTION, ext_php_rs_compiler_globals,
-    ext_php_rs_executor_globals, zend_execute_data, zend_hash_str_find, zval,
+    ext_php_rs_executor_globals, ext_php_rs_sapi_globals, zend_execute_data, zend_hash_str_find,
+    zval,
 };
 use sessclust_engine::session::Access;
+use std::ffi::CStr;
 
 /// Frames looked at, at most: a save handler written in PHP adds some between `session_start()` and
 /// us.
@@ -15,6 +17,16 @@ const FRAMES_MAX: usize = 32;
 
 /// Arguments begin behind a frame's header, at a whole zval. Source: `ZEND_CALL_FRAME_SLOT`.
 const FRAME_SLOTS: usize = size_of::<zend_execute_data>().div_ceil(size_of::<zval>());
+
+/// The path of the script that is running, for messages to others; empty if there is none.
+pub(super) fn script<'a>() -> &'a [u8] {
+    // SAFETY: the globals are valid for the thread that runs PHP. The path is null, or a text that
+    // the SAPI keeps until the end of the request; the caller copies it at once.
+    unsafe {
+        let path = (*ext_php_rs_sapi_globals()).request_info.path_translated;
+        if path.is_null() { b"" } else { CStr::from_ptr(path).to_bytes() }
+    }
+}
 
 /// Whether the session that is being started is only read: `session_start(['read_and_close' =>
 /// true])`.

@@ -23,16 +23,17 @@ fn sessclust_stats() -> Result<ZBox<ZendHashTable>> {
     Ok(stats)
 }
 
-/// The nodes that hold the sessions; for the embedded store one, once it has been opened.
+/// The nodes that hold the sessions, once one was used: one for the embedded store, those of
+/// `session.save_path` for a pool.
 #[php_function]
 fn sessclust_nodes() -> Result<ZBox<ZendHashTable>> {
     let mut nodes = ZendHashTable::new();
-    if let Some((directory, is_usable)) = worker::with(|worker| worker.node()) {
-        let mut node = ZendHashTable::new();
-        node.insert("type", "local")?;
-        node.insert("state", if is_usable { "up" } else { "down" })?;
-        node.insert("directory", directory)?;
-        nodes.push(node)?;
+    for node in worker::with(|worker| worker.nodes()) {
+        let mut entries = ZendHashTable::new();
+        for (name, text) in node {
+            entries.insert(name, text)?;
+        }
+        nodes.push(entries)?;
     }
     Ok(nodes)
 }

@@ -23,6 +23,7 @@ mod call;
 mod ffi;
 mod functions;
 mod ini;
+mod keeper;
 mod save_handler;
 mod warning;
 mod worker;
@@ -31,8 +32,6 @@ use ext_php_rs::prelude::*;
 use ext_php_rs::zend::ModuleEntry;
 use ext_php_rs::{info_table_end, info_table_header, info_table_row, info_table_start};
 use sessclust_engine::config::SETTINGS;
-use sessclust_engine::config::save_path::SavePath;
-use sessclust_engine::local::Store;
 use sessclust_engine::stats::{self, Counter};
 use std::ffi::c_int;
 
@@ -46,6 +45,7 @@ fn module(module: ModuleBuilder<'_>) -> ModuleBuilder<'_> {
         .startup_function(startup)
         .request_startup_function(request_startup)
         .post_deactivate_function(post_deactivate)
+        .shutdown_function(shutdown)
         .info_function(info)
 }
 
@@ -81,18 +81,20 @@ unsafe extern "C" fn post_deactivate() -> c_int {
     SUCCESS
 }
 
+/// MSHUTDOWN, in the process that ends.
+unsafe extern "C" fn shutdown(_type: c_int, _module_number: c_int) -> c_int {
+    worker::with(worker::Worker::shut_down);
+    SUCCESS
+}
+
 /// phpinfo().
 unsafe extern "C" fn info(module: *mut ModuleEntry) {
     info_table_start!();
     info_table_row!("sessclust support", "enabled");
     info_table_row!("Version", env!("CARGO_PKG_VERSION"));
-    info_table_row!("Stores", "embedded (local://)");
-    let directory = match SavePath::parse(&ini::save_path()) {
-        Ok(SavePath::Local(base)) => Store::directory_of(base.as_deref()).display().to_string(),
-        Ok(SavePath::Pool(_)) => "none: session.save_path names memcached nodes".into(),
-        Err(error) => error.to_string(),
-    };
-    info_table_row!("Directory of this user's sessions", directory);
+    info_table_row!("Stores", "embedded (local://), memcached (memcached://, memcached+unix://)");
+    let (what, where_) = worker::describe_store(&ini::save_path());
+    info_table_row!(what, where_);
     info_table_end!();
 
     info_table_start!();

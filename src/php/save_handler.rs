@@ -223,7 +223,7 @@ unsafe extern "C" fn create_sid(mod_data: ModData) -> *mut zend_string {
             Ok(worker.session(None).and_then(|(session, _)| session.is_free(id)).unwrap_or(true))
         });
         if is_free == Some(true) {
-            return id;
+            return near(id);
         }
         // SAFETY: ours, and not used any more.
         unsafe { ext_php_rs_zend_string_release(id) };
@@ -231,6 +231,25 @@ unsafe extern "C" fn create_sid(mod_data: ModData) -> *mut zend_string {
     warning::set("every new session id was in use already: the random source repeats itself");
     warning::raise();
     null_mut()
+}
+
+/// The id whose session will be on this machine's node, in place of a newly drawn one, where
+/// `sessclust.placement` asks for it.
+fn near(id: *mut zend_string) -> *mut zend_string {
+    let drawn = run(|worker| {
+        // SAFETY: the id was just made.
+        let id = SessionId::parse(unsafe { bytes(id) })?;
+        // As above: without a store any id is good.
+        let drawn = worker.draw_near(id).unwrap_or(None);
+        Ok(drawn)
+    });
+    let Some(Some(drawn)) = drawn else { return id };
+    // SAFETY: the id is ours, and not used any more; the new one's bytes are the worker's, unchanged
+    // until it is called again.
+    unsafe {
+        ext_php_rs_zend_string_release(id);
+        ext_php_rs_zend_string_init(drawn.start.cast(), drawn.length, false)
+    }
 }
 
 /// Whether a session exists, for strict mode. Locks and reads it on the way, for the read that
@@ -242,9 +261,8 @@ unsafe extern "C" fn validate_sid(_mod_data: ModData, key: *mut zend_string) -> 
     let id = unsafe { bytes(key) };
     let access = call::access();
     let exists = run(|worker| {
-        let (session, _) = worker.session(None)?;
         // An id that cannot exist is no failure here: strict mode replaces it.
-        Ok(SessionId::parse(id).is_ok_and(|id| session.validate(id, access)))
+        SessionId::parse(id).map_or(Ok(false), |id| worker.validate(id, access))
     });
     warning::raise();
     if exists == Some(true) { SUCCESS } else { FAILURE }

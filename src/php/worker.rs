@@ -1,11 +1,11 @@
 //! What a process (under ZTS, a thread) keeps from one request to the next.
 
-use super::{ini, warning};
-use sessclust_engine::config::save_path::SavePath;
+use super::keeper::Keeper;
+use super::{call, ini, warning};
+use sessclust_engine::config::save_path::{NodeAddress, SavePath};
 use sessclust_engine::error::catch;
-use sessclust_engine::local::Store;
 use sessclust_engine::session::id::SessionId;
-use sessclust_engine::session::{Access, Session};
+use sessclust_engine::session::{Access, Session, Store};
 use sessclust_engine::stats::{self, Counter, RequestStats};
 use sessclust_engine::{Error, ErrorKind, Result};
 use std::cell::RefCell;
@@ -67,6 +67,9 @@ pub(super) struct Worker {
     /// What [`Worker::local_base`] gives out a pointer to.
     base: Option<CString>,
     session: Option<Session>,
+    /// What [`Worker::draw_near`] gives out a pointer to.
+    drawn: Vec<u8>,
+    keeper: Keeper,
     /// `session.gc_maxlifetime` in seconds, once a callback of this request was given it.
     lifetime_s: Option<u64>,
     /// What those sessions of this request cost that are closed.
@@ -76,7 +79,15 @@ pub(super) struct Worker {
 impl Worker {
     const fn new() -> Self {
         let closed = RequestStats::new();
-        Self { stores: Vec::new(), base: None, session: None, lifetime_s: None, closed }
+        Self {
+            stores: Vec::new(),
+            base: None,
+            session: None,
+            drawn: Vec::new(),
+            keeper: Keeper::new(),
+            lifetime_s: None,
+            closed,
+        }
     }
 
     /// RINIT.
@@ -89,6 +100,17 @@ impl Worker {
     /// After all RSHUTDOWN functions: drops what a request has left open.
     pub(super) fn end_request(&mut self) {
         self.session = None;
+    }
+
+    /// MSHUTDOWN: what was written with `sessclust.write = delayed` shall arrive, and no thread of
+    /// ours may run when PHP unloads this library.
+    pub(super) fn shut_down(&mut self) {
+        self.session = None;
+        self.keeper.stop();
+        let settings = ini::settings();
+        for (_, store) in self.stores.drain(..) {
+            store.settle(&settings);
+        }
     }
 
     /// The directory that a save path names, for `open_basedir`; null if it names none. Valid until
@@ -105,6 +127,7 @@ impl Worker {
 
     /// In the child of a fork.
     fn forget_inherited(&mut self) {
+        self.keeper.forget_inherited();
         if let Some(session) = &mut self.session {
             session.forget_inherited();
         }
@@ -113,9 +136,9 @@ impl Worker {
     /// Opens the store that a save path names. A session that is open already stays so:
     /// session_reset() opens again with its lock held.
     pub(super) fn open(&mut self, save_path: &[u8]) -> Result<()> {
-        let uid = Store::current_uid();
+        let settings = ini::settings();
         let is_wanted =
-            |(path, store): &(Vec<u8>, Rc<Store>)| path == save_path && store.uid() == uid;
+            |(path, store): &(Vec<u8>, Rc<Store>)| path == save_path && store.is_for(&settings);
         match self.stores.iter().position(is_wanted) {
             Some(0) => {}
             found => {
@@ -123,11 +146,9 @@ impl Worker {
                 let store = match found {
                     Some(index) => self.stores.remove(index),
                     None => {
-                        let SavePath::Local(base) = SavePath::parse(save_path)? else {
-                            let text = "memcached nodes are not supported by this version yet";
-                            return Err(Error::new(ErrorKind::Config, text));
-                        };
-                        (save_path.to_vec(), Rc::new(Store::open(base.as_deref())?))
+                        let path = SavePath::parse(save_path)?;
+                        let store = Store::open(path, &settings, stats::counters())?;
+                        (save_path.to_vec(), Rc::new(store))
                     }
                 };
                 self.stores.insert(0, store);
@@ -136,7 +157,9 @@ impl Worker {
         }
         if self.session.is_none() {
             let store = Rc::clone(&self.stores[0].1);
-            self.session = Some(Session::new(store, ini::settings(), stats::counters()));
+            let mut session = Session::new(store, settings, stats::counters());
+            session.set_script(call::script());
+            self.session = Some(session);
         }
         Ok(())
     }
@@ -159,7 +182,32 @@ impl Worker {
             .session
             .as_mut()
             .ok_or_else(|| Error::new(ErrorKind::NotOpen, "the session handler is not open"))?;
-        Ok((session, self.lifetime_s.unwrap_or(0)))
+        let lifetime_s = self.lifetime_s.unwrap_or(0);
+        session.set_lifetime(lifetime_s);
+        Ok((session, lifetime_s))
+    }
+
+    /// After a callback that may have locked a session: keeps the lock for as long as the script
+    /// runs.
+    fn keep(&mut self) {
+        if let Some(live) = self.session.as_ref().and_then(Session::keeps) {
+            self.keeper.watch(&live);
+        }
+    }
+
+    /// Whether the session of an id exists; see [`Session::validate`].
+    pub(super) fn validate(&mut self, id: SessionId<'_>, access: Access) -> Result<bool> {
+        let exists = self.session(None)?.0.validate(id, access);
+        self.keep();
+        Ok(exists)
+    }
+
+    /// The id to use in place of a newly drawn one, where sessions are to be kept on this machine's
+    /// node; none where the drawn one is good.
+    pub(super) fn draw_near(&mut self, id: SessionId<'_>) -> Result<Option<RawData>> {
+        let Some(drawn) = self.session(None)?.0.draw_near(id)? else { return Ok(None) };
+        self.drawn = drawn;
+        Ok(Some(RawData { start: self.drawn.as_ptr(), length: self.drawn.len() }))
     }
 
     /// Reads a session.
@@ -169,7 +217,9 @@ impl Worker {
         if let Some(loss) = data.loss {
             warning::set(loss);
         }
-        Ok(RawData { start: data.bytes.as_ptr(), length: data.bytes.len() })
+        let data = RawData { start: data.bytes.as_ptr(), length: data.bytes.len() };
+        self.keep();
+        Ok(data)
     }
 
     /// What this request's sessions have cost so far.
@@ -181,9 +231,44 @@ impl Worker {
         stats
     }
 
-    /// The directory of the store used last, and whether it can be written.
-    pub(super) fn node(&self) -> Option<(String, bool)> {
-        let (_, store) = self.stores.first()?;
-        Some((store.directory().to_string_lossy().into_owned(), store.is_usable()))
+    /// The nodes of the store that was used last: names and values, for people.
+    pub(super) fn nodes(&self) -> Vec<Vec<(&'static str, String)>> {
+        let state = |is_up| String::from(if is_up { "up" } else { "down" });
+        match self.stores.first().map(|(_, store)| &**store) {
+            None => Vec::new(),
+            Some(Store::Local(store)) => vec![vec![
+                ("type", "local".into()),
+                ("state", state(store.is_usable())),
+                ("directory", store.directory().to_string_lossy().into_owned()),
+            ]],
+            Some(Store::Pool(pool)) => {
+                let node = |(address, server): (NodeAddress, Option<String>)| {
+                    vec![
+                        ("type", "memcached".into()),
+                        // Of a node that was not needed yet, nothing is known.
+                        ("state", server.as_ref().map_or("not connected".into(), |_| state(true))),
+                        ("address", address.to_string()),
+                        ("weight", address.weight.to_string()),
+                        ("server", server.unwrap_or_default()),
+                    ]
+                };
+                pool.nodes().into_iter().map(node).collect()
+            }
+        }
+    }
+}
+
+/// What a save path names, and where that is, for phpinfo.
+pub(super) fn describe_store(save_path: &[u8]) -> (&'static str, String) {
+    match SavePath::parse(save_path) {
+        Ok(SavePath::Local(base)) => {
+            let directory = sessclust_engine::local::Store::directory_of(base.as_deref());
+            ("Directory of this user's sessions", directory.display().to_string())
+        }
+        Ok(SavePath::Pool(nodes)) => {
+            let nodes: Vec<String> = nodes.iter().map(NodeAddress::to_string).collect();
+            ("Nodes", nodes.join(", "))
+        }
+        Err(error) => ("session.save_path", error.to_string()),
     }
 }

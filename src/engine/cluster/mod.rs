@@ -1,7 +1,457 @@
 //! A pool of nodes as one store.
 //!
-//! [`ring`] answers which node a session belongs to, and which nodes come next when that one is
-//! down or new. It is the same answer on every web server, from the save path alone: nothing is
-//! stored, asked or agreed on.
+//! ```text
+//! mod.rs      Cluster: the nodes, the sessions that this process has open, and what both are asked
+//! ring.rs     which node a session belongs to, which nodes come next
+//! open.rs     lock and read; give back; renew                      rules 1 to 4, 11, 14
+//! commit.rs   store, touch, destroy, and what their answers mean   rules 5 to 10, 12, 13, 15
+//! record.rs   the stored bytes of a session
+//! holder.rs   the stored bytes of a lock
+//! ```
+//!
+//! A session has two items on a node, named by the digest of its id: its *record* `sc:r:<digest>`
+//! and, while a request works on it, its *lock* `sc:l:<digest>`. Both are on the same node. Which
+//! one that is follows from the save path and the digest alone, so it is the same on every web
+//! server: nothing is stored, asked or agreed on.
+//!
+//! * The lock is an item that is added, so that one request has it at a time, and that ends by
+//!   itself (the lease) if its holder dies. While a request lives, [`Cluster::renew`] extends it.
+//! * A lock gives order; the CAS of the record gives safety. Every change of a record has the CAS
+//!   that was read under the lock as its condition. So a request that was stopped for longer than
+//!   its lease cannot write over what others have written since.
+//! * A lock, a CAS and what was read are good for the connection that told them. When that is lost,
+//!   all of it is asked for again before anything is stored.
+//! * *Absent* and *unknown* differ: a session is new only if its node says so. A node that does not
+//!   answer is an error.
+//!
+//! The rules are those of `docs/protocol.md`, with one copy of each session. Where a node was added
+//! to the pool, sessions that belong to it now are found on the node after it in the session's
+//! preference list, where they were before, and move with their next commit.
 
+mod commit;
+pub mod holder;
+mod open;
+pub mod record;
 pub mod ring;
+
+pub use open::Origin;
+
+use crate::config::save_path::{Endpoint, NodeAddress};
+use crate::config::{RingKind, Settings};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{DRAWS_MAX, ID_BYTES_MAX, LOCK_LEASE_MARGIN};
+use crate::machine::{Queue, Ticket};
+use crate::node::{Answer, Cause, Failure, Late, Link, Node, Tag, Timeouts, World};
+use crate::session::id::{Digest, SessionId};
+use crate::stats::{Counter, Counters};
+use crate::wire::memcached::meta::{Condition, Opaque, Request};
+use crate::wire::memcached::{Cas, Key, Ttl};
+use record::{Record, RecordError, Stamp};
+use ring::{Ketama, Ring, RingNode};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
+
+/// A pool, as one process sees it.
+pub struct Cluster {
+    nodes: Vec<Node>,
+    ring: Ring,
+    world: Arc<dyn World>,
+    queue: Queue,
+    counters: &'static Counters,
+    /// The sessions that this process has open: one, as a rule.
+    held: Vec<Holding>,
+    /// What was sent without waiting for the answer.
+    posted: Vec<(Tag, Posted)>,
+    last_tag: u64,
+    /// What came of locks that were posted, by their tokens.
+    late_locks: Vec<(u128, Option<Answer>)>,
+    /// Delayed writes that turned out to have failed, and nobody was told.
+    delayed_failures: Vec<Error>,
+}
+
+/// What a session's record is.
+#[derive(Debug)]
+pub enum Copy<'a> {
+    /// Its data.
+    Data(&'a [u8]),
+    /// There is none: new, destroyed, or past its life.
+    Absent,
+    /// Bytes that fail their checks.
+    Damaged(RecordError),
+}
+
+/// An item that was posted.
+enum Posted {
+    /// The lock of a fresh session, by its token.
+    Lock(u128),
+    /// A commit that is not waited for.
+    Commit(Digest),
+    /// Nobody is interested.
+    Nothing,
+}
+
+/// A session that this process has opened.
+struct Holding {
+    digest: Digest,
+    /// What its lock holds on every node.
+    lock_value: Vec<u8>,
+    token: u128,
+    /// Life of the lock.
+    lease: Duration,
+    timeouts: Timeouts,
+    /// The nodes it is held on, in the order of its preference list.
+    seats: Vec<Seat>,
+    /// The newest record of these nodes, which this request works on.
+    base: Option<Base>,
+    /// Why a copy was not believed.
+    damage: Option<RecordError>,
+    /// The clock when the last lock was granted: the version of what is stored under it.
+    granted_us: u64,
+    /// Its place among the requests of this machine.
+    ticket: Option<Ticket>,
+}
+
+/// A record that was read or stored.
+struct Base {
+    record: Record,
+    bytes: Vec<u8>,
+}
+
+/// One node's part in a session that is held.
+struct Seat {
+    node: usize,
+    /// The connection that all else belongs to.
+    link: Option<Link>,
+    lock: Lock,
+    /// The CAS of the record there; none if it is missing.
+    cas: Option<Cas>,
+    /// Which record it is; none if it is missing or cannot be believed.
+    stamp: Option<Stamp>,
+}
+
+/// A session's lock on one node.
+#[derive(Clone, Copy)]
+enum Lock {
+    None,
+    /// Sent, and not answered yet.
+    Asked(Lease),
+    Held(Cas, Lease),
+}
+
+/// How long a lock can be relied on.
+#[derive(Clone, Copy)]
+struct Lease {
+    /// When it was sent.
+    since: Instant,
+    /// By our own clock, with a margin for the node's.
+    until: Instant,
+}
+
+impl Lease {
+    fn of(since: Instant, span: Duration) -> Self {
+        Self { since, until: since + span - LOCK_LEASE_MARGIN }
+    }
+}
+
+/// A session's two keys.
+struct Keys {
+    record: [u8; Keys::BYTES],
+    lock: [u8; Keys::BYTES],
+}
+
+impl Keys {
+    const PREFIX_BYTES: usize = 5;
+    const BYTES: usize = Self::PREFIX_BYTES + Digest::HEX_BYTES;
+
+    fn of(digest: &Digest) -> Self {
+        let hex = digest.to_hex();
+        let key = |prefix: &[u8; Self::PREFIX_BYTES]| {
+            let mut key = [0; Self::BYTES];
+            key[..Self::PREFIX_BYTES].copy_from_slice(prefix);
+            key[Self::PREFIX_BYTES..].copy_from_slice(&hex);
+            key
+        };
+        Self { record: key(b"sc:r:"), lock: key(b"sc:l:") }
+    }
+
+    fn record(&self) -> Key<'_> {
+        Key::new(&self.record).expect("printable, and not too long")
+    }
+
+    fn lock(&self) -> Key<'_> {
+        Key::new(&self.lock).expect("printable, and not too long")
+    }
+}
+
+/// Requests get their numbers when they are sent.
+const UNNUMBERED: Opaque = Opaque(0);
+
+fn get(key: Key<'_>) -> Request<'_> {
+    Request::Get { key, opaque: UNNUMBERED }
+}
+
+fn set<'a>(key: Key<'a>, value: &'a [u8], ttl: Ttl, cas: Option<Cas>) -> Request<'a> {
+    let condition = cas.map_or(Condition::Absent, Condition::Unchanged);
+    Request::Set { key, value, ttl, condition, opaque: UNNUMBERED }
+}
+
+fn touch(key: Key<'_>, ttl: Ttl) -> Request<'_> {
+    Request::Touch { key, ttl, opaque: UNNUMBERED }
+}
+
+/// Deletes without an answer.
+fn delete(key: Key<'_>, cas: Cas) -> Request<'_> {
+    Request::Delete { key, cas, is_quiet: true, opaque: UNNUMBERED }
+}
+
+/// Which node of a pool has a position: for drawing ids that belong to a certain node.
+pub fn ring_of(kind: RingKind, nodes: &[NodeAddress]) -> Result<Ring> {
+    let nodes: Vec<RingNode<'_>> = nodes
+        .iter()
+        .map(|node| match &node.endpoint {
+            Endpoint::Tcp { host, port } => {
+                RingNode { host: host.as_bytes(), port: *port, weight: node.weight }
+            }
+            Endpoint::Unix(path) => {
+                RingNode { host: path.as_os_str().as_encoded_bytes(), port: 0, weight: node.weight }
+            }
+        })
+        .collect();
+    let kind = match kind {
+        RingKind::KetamaWeighted => Ketama::Weighted,
+        RingKind::Ketama => Ketama::Plain,
+    };
+    Ring::new(kind, &nodes)
+}
+
+impl Cluster {
+    /// The pool of these nodes. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]: nodes that make no ring.
+    pub fn new(
+        nodes: Vec<NodeAddress>,
+        kind: RingKind,
+        world: Arc<dyn World>,
+        queue: Queue,
+        counters: &'static Counters,
+    ) -> Result<Self> {
+        Ok(Self {
+            ring: ring_of(kind, &nodes)?,
+            nodes: nodes.into_iter().map(Node::new).collect(),
+            world,
+            queue,
+            counters,
+            held: Vec::new(),
+            posted: Vec::new(),
+            last_tag: 0,
+            late_locks: Vec::new(),
+            delayed_failures: Vec::new(),
+        })
+    }
+
+    /// The nodes, in the order of the save path.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Index of the node that a session belongs to.
+    pub fn primary(&self, digest: &Digest) -> usize {
+        self.ring.primary(&digest.to_hex())
+    }
+
+    /// An id that begins with `id` and belongs to `node`, by some random digits at its end.
+    ///
+    /// The end has 16 random bits, and a node with a share of one in n leaves log2(n) fewer to
+    /// chance. So the id is at least as hard to guess as the one it is made of, for every node with
+    /// a share of a 65,536th or more.
+    pub fn draw_near(&self, id: SessionId<'_>, node: usize) -> Vec<u8> {
+        const END_DIGITS: usize = 4;
+        let length = id.as_bytes().len().min(ID_BYTES_MAX - END_DIGITS);
+        let mut drawn = id.as_bytes()[..length].to_vec();
+        for _ in 0..DRAWS_MAX {
+            drawn.truncate(length);
+            // Hexadecimal digits are in the alphabet of every session.sid_bits_per_character.
+            drawn.extend_from_slice(format!("{:04x}", self.world.random() as u16).as_bytes());
+            let digest = SessionId::parse(&drawn).map(SessionId::digest);
+            if digest.is_ok_and(|digest| self.primary(&digest) == node) {
+                break;
+            }
+        }
+        // A node with next to no share: any other one will do as well.
+        drawn
+    }
+
+    /// How often a node was waited for.
+    pub fn round_trips(&self) -> u64 {
+        self.nodes.iter().map(Node::round_trips).sum()
+    }
+
+    /// The data of a session that is held, as they were read under its lock.
+    pub fn data(&self, digest: &Digest) -> Copy<'_> {
+        match self.holding(digest) {
+            Some(Holding { base: Some(base), .. }) if !base.record.is_tombstone => {
+                Copy::Data(&base.bytes[Record::BYTES..])
+            }
+            Some(Holding { base: None, damage: Some(error), .. }) => Copy::Damaged(*error),
+            _ => Copy::Absent,
+        }
+    }
+
+    /// Whether this process has the lock of a session, as far as it knows.
+    pub fn is_held(&self, digest: &Digest) -> bool {
+        self.holding(digest).is_some()
+    }
+
+    /// What delayed writes have failed since the last call.
+    pub fn delayed_failures(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.delayed_failures)
+    }
+
+    /// Waits for all answers that were not waited for; to be called before the process ends.
+    pub async fn settle(&mut self, timeouts: &Timeouts) {
+        for node in 0..self.nodes.len() {
+            // What was lost with the connection comes back as an answer that never came.
+            let _ = self.nodes[node].settle(timeouts).await;
+            self.take_late(node);
+        }
+    }
+
+    fn holding(&self, digest: &Digest) -> Option<&Holding> {
+        self.held.iter().find(|holding| holding.digest == *digest)
+    }
+
+    /// Takes a session out of those that are held, for the time of a call.
+    fn take(&mut self, digest: &Digest) -> Option<Holding> {
+        let index = self.held.iter().position(|holding| holding.digest == *digest)?;
+        Some(self.held.swap_remove(index))
+    }
+
+    /// The first nodes of a session's preference list.
+    fn preference(&self, digest: &Digest) -> [Option<usize>; 2] {
+        let position = self.ring.position(&digest.to_hex());
+        let mut nodes = self.ring.preference(position);
+        [nodes.next(), nodes.next()]
+    }
+
+    fn now_us(&self) -> u64 {
+        since_epoch(self.world.now()).as_micros() as u64
+    }
+
+    fn now_s(&self) -> u64 {
+        since_epoch(self.world.now()).as_secs()
+    }
+
+    fn ttl(&self, seconds: Option<u64>) -> Ttl {
+        match seconds {
+            None => Ttl::UNLIMITED,
+            Some(seconds) => Ttl::new(Duration::from_secs(seconds), self.world.now()),
+        }
+    }
+
+    /// Sends requests to a node and waits for the answers.
+    async fn exchange(
+        &mut self,
+        node: usize,
+        timeouts: &Timeouts,
+        requests: &[Request<'_>],
+    ) -> Result<Vec<Answer>, Failure> {
+        let result = self.nodes[node].exchange(&*self.world, timeouts, requests).await;
+        self.noted(node, result)
+    }
+
+    /// As [`Cluster::exchange`], for requests that do no harm when they are carried out twice: a
+    /// connection that was closed while it was idle is replaced.
+    async fn exchange_again(
+        &mut self,
+        node: usize,
+        timeouts: &Timeouts,
+        requests: &[Request<'_>],
+    ) -> Result<Vec<Answer>, Failure> {
+        match self.exchange(node, timeouts, requests).await {
+            Err(failure) if failure.cause == Cause::Stale => {
+                self.exchange(node, timeouts, requests).await
+            }
+            result => result,
+        }
+    }
+
+    /// Sends requests to a node without waiting for the answers.
+    async fn post(
+        &mut self,
+        node: usize,
+        timeouts: &Timeouts,
+        requests: &[Request<'_>],
+        posted: Posted,
+    ) -> Result<(), Failure> {
+        self.last_tag += 1;
+        let tag = Tag(self.last_tag);
+        if requests.iter().any(|request| !request.is_quiet()) {
+            self.posted.push((tag, posted));
+        }
+        let result = self.nodes[node].post(&*self.world, timeouts, requests, tag).await;
+        self.noted(node, result)
+    }
+
+    /// Counts a failure, and looks at what came late.
+    fn noted<T>(&mut self, node: usize, result: Result<T, Failure>) -> Result<T, Failure> {
+        self.take_late(node);
+        if let Err(failure) = &result {
+            self.counters.add(
+                match failure.cause {
+                    Cause::Connect => Counter::ConnectFailures,
+                    Cause::Stale => Counter::Reconnects,
+                    Cause::Timeout => Counter::Timeouts,
+                    Cause::Cut | Cause::Nonsense => Counter::BrokenConnections,
+                },
+                1,
+            );
+        }
+        result
+    }
+
+    /// Deals with the answers that were not waited for.
+    fn take_late(&mut self, node: usize) {
+        for Late { tag, answer } in self.nodes[node].late() {
+            let Some(index) = self.posted.iter().position(|(posted, _)| *posted == tag) else {
+                continue;
+            };
+            match self.posted.swap_remove(index).1 {
+                Posted::Lock(token) => self.late_locks.push((token, answer)),
+                Posted::Commit(digest) => self.take_late_commit(&digest, node, answer),
+                Posted::Nothing => {}
+            }
+        }
+    }
+
+    fn take_late_commit(&mut self, digest: &Digest, node: usize, answer: Option<Answer>) {
+        let address = self.nodes[node].address();
+        let (kind, text) = match answer {
+            Some(Answer::Done { .. }) => return,
+            Some(Answer::ServerError(_, text)) => {
+                (ErrorKind::Node, format!("is not saved: node {address} says: {text}"))
+            }
+            Some(_) => {
+                let text = "is not saved: another request has changed it meanwhile";
+                (ErrorKind::LeaseLost, text.into())
+            }
+            None => {
+                let text = format!("may or may not have been saved: node {address} was lost");
+                (ErrorKind::Indeterminate, text)
+            }
+        };
+        self.counters.add(Counter::DelayedFailures, 1);
+        let text = format!("session {digest}, written with sessclust.write = delayed, {text}");
+        self.delayed_failures.push(Error::new(kind, text));
+    }
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The timeouts of these settings.
+pub fn timeouts(settings: &Settings) -> Timeouts {
+    Timeouts { connect: settings.connect_timeout, request: settings.request_timeout }
+}

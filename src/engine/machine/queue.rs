@@ -42,7 +42,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
@@ -52,7 +52,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Queue {
     base: PathBuf,
-    segment: RefCell<Option<Rc<Segment>>>,
+    segment: RefCell<Option<Arc<Segment>>>,
 }
 
 /// What came of the wish to queue.
@@ -122,7 +122,7 @@ impl Queue {
             let entry = Entry::of(number, own.process);
             if slot.announce(entry) {
                 return Joined::Ticket(Ticket {
-                    segment: Rc::clone(&segment),
+                    segment: Arc::clone(&segment),
                     key,
                     entry: Cell::new(entry),
                     owner: getpid(),
@@ -147,7 +147,7 @@ impl Queue {
 
     /// The segment that others find. Another one only where somebody waits anyway: who holds
     /// tickets goes on with the old one.
-    fn current_segment(&self) -> Option<Rc<Segment>> {
+    fn current_segment(&self) -> Option<Arc<Segment>> {
         let is_current = self.segment.borrow().as_ref().is_some_and(|segment| segment.is_current());
         if !is_current {
             self.map();
@@ -160,14 +160,14 @@ impl Queue {
         let uid = rustix::process::geteuid().as_raw();
         *self.segment.borrow_mut() = Identity::own()
             .and_then(|own| Segment::open(&self.base, uid, own.machine).ok())
-            .map(Rc::new);
+            .map(Arc::new);
     }
 }
 
 /// A place in a queue, left when dropped: by the process that took it, not by its forks.
 #[derive(Debug)]
 pub struct Ticket {
-    segment: Rc<Segment>,
+    segment: Arc<Segment>,
     key: u64,
     /// What is in the slot as long as the place is not lost.
     entry: Cell<Entry>,

@@ -45,6 +45,11 @@ pub(super) struct Segment {
     file: OwnedFd,
 }
 
+// SAFETY: the mapping belongs to no thread, and all access to it is through atomics.
+unsafe impl Send for Segment {}
+// SAFETY: likewise.
+unsafe impl Sync for Segment {}
+
 impl Segment {
     /// Maps the segment of user `uid` and this machine below `base`, and makes it if it is missing.
     pub(super) fn open(base: &Path, uid: u32, machine: u64) -> rustix::io::Result<Self> {

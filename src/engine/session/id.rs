@@ -28,6 +28,11 @@ impl<'a> SessionId<'a> {
         ))
     }
 
+    /// The id itself.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
     /// The digest that stands for this id in every store.
     pub fn digest(self) -> Digest {
         Digest::of(self.0)
@@ -61,6 +66,11 @@ impl Digest {
     /// The digest's bytes.
     pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
+    }
+
+    /// Its first eight bytes: enough to tell sessions apart where a mistake does no harm.
+    pub fn short(&self) -> u64 {
+        u64::from_le_bytes(*self.0.first_chunk().expect("8 of 32 bytes"))
     }
 
     /// The digest that these lower-case hexadecimal digits spell.

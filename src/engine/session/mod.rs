@@ -7,20 +7,27 @@
 //! * [`Session::validate`] of the id a browser sent takes the lock and reads at once; the read that
 //!   follows takes its result, so strict mode costs nothing.
 //! * The lock is held from then to [`Session::close`], whatever is written in between.
+//! * In a pool, committing gives the lock back in the same write, for PHP closes a session right
+//!   after. Whoever writes twice takes the lock again for the second time.
 //! * A session belongs to the process that opened it. A fork of it neither writes nor unlocks it;
 //!   it may open sessions of its own.
 
 pub mod id;
 pub mod record;
+mod store;
+
+pub use store::{Live, Pool, Store};
 
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::local::{Found, Locked, Open, Pace, Store};
+use crate::local::{Open, Pace};
 use crate::stats::{Counter, Counters, RequestStats};
 use id::{Digest, SessionId};
 use rustix::process::Pid;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use store::{Found, Locked};
 
 /// Whether a read keeps others out until the session is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +43,21 @@ pub enum Access {
 pub struct Data<'a> {
     /// The session's data; empty for a new session.
     pub bytes: &'a [u8],
-    /// What was lost, if the data is empty because the record was damaged.
+    /// What was lost: this session, if its data is empty because the record was damaged; or what an
+    /// earlier request of this process had written without waiting for the answer.
     pub loss: Option<Error>,
 }
 
 /// One request's view of the sessions of a store.
-#[derive(Debug)]
 pub struct Session {
     store: Rc<Store>,
     settings: Settings,
+    /// What others are told that this process is running.
+    script: Vec<u8>,
+    /// Seconds that a session lives after its last use, as far as the caller has said.
+    lifetime_s: u64,
+    /// How often this process had waited for a node before.
+    round_trips_before: u64,
     counters: &'static Counters,
     stats: RequestStats,
     /// The process that opened the session last read.
@@ -65,8 +78,11 @@ impl Session {
     /// A view of `store` for one request.
     pub fn new(store: Rc<Store>, settings: Settings, counters: &'static Counters) -> Self {
         Self {
+            round_trips_before: store.round_trips(),
             store,
             settings,
+            script: Vec::new(),
+            lifetime_s: 0,
             counters,
             stats: RequestStats::default(),
             owner: rustix::process::getpid(),
@@ -76,6 +92,16 @@ impl Session {
             undelivered: None,
             buffer: Vec::new(),
         }
+    }
+
+    /// What others are told about the holder of this session: the script's path.
+    pub fn set_script(&mut self, script: &[u8]) {
+        self.script = script.to_vec();
+    }
+
+    /// How long a session lives after its last use, in seconds; 0: no end.
+    pub fn set_lifetime(&mut self, lifetime_s: u64) {
+        self.lifetime_s = lifetime_s;
     }
 
     /// Lets go of an inherited session without unlocking it, in the child of a fork: if the parent
@@ -89,7 +115,8 @@ impl Session {
 
     /// What the session has cost so far.
     pub fn stats(&self) -> RequestStats {
-        self.stats
+        let round_trips = self.store.round_trips() - self.round_trips_before;
+        RequestStats { round_trips, ..self.stats }
     }
 
     /// The store.
@@ -103,11 +130,30 @@ impl Session {
     /// [`ErrorKind::Io`].
     pub fn is_free(&mut self, id: SessionId<'_>) -> Result<bool> {
         let digest = id.digest();
-        let free = !self.store.exists(&digest)?;
+        let free = self.store.is_free(&digest)?;
         if free {
             self.fresh = Some(digest);
         }
         Ok(free)
+    }
+
+    /// An id to use in place of a newly drawn one, so that the session will be on the node that is
+    /// named as this machine's; none if there is none. It is 4 characters longer.
+    ///
+    /// # Errors
+    /// Those of the first use of a pool: [`ErrorKind::Config`], [`ErrorKind::Io`].
+    pub fn draw_near(&mut self, id: SessionId<'_>) -> Result<Option<Vec<u8>>> {
+        let drawn = self.store.draw_near(id)?;
+        if let Some(drawn) = &drawn {
+            self.fresh = Some(SessionId::parse(drawn)?.digest());
+        }
+        Ok(drawn)
+    }
+
+    /// What has to be asked to [renew](Live::renew) locks while the session is held; none if it is
+    /// not, or needs none.
+    pub fn keeps(&self) -> Option<Arc<Live>> {
+        self.held.as_ref().and_then(Locked::live)
     }
 
     /// Whether a session exists, for strict mode. Its lock is taken and its data read on the way,
@@ -123,14 +169,11 @@ impl Session {
             return true;
         }
         if self.held.is_some() {
-            return self.store.exists(&digest).unwrap_or(true);
+            return self.store.exists(&digest, &self.settings).unwrap_or(true);
         }
         let found = self.load(&digest, access, Open::Existing);
         match found {
-            Ok(None | Some(Found::Ended)) => {
-                self.held = None;
-                false
-            }
+            Ok(None | Some(Found::Ended)) => false,
             Ok(Some(found)) => {
                 self.validated = Some((digest, access, Ok(found)));
                 true
@@ -164,7 +207,7 @@ impl Session {
         };
         self.fresh = None;
         self.counters.add(Counter::Opens, 1);
-        let loss = match found {
+        let mut loss = match found {
             Found::Data => {
                 self.counters.add(Counter::Hits, 1);
                 None
@@ -179,6 +222,8 @@ impl Session {
                 Some(Error::new(ErrorKind::Damaged, text))
             }
         };
+        // What an earlier request was told to be saved, and was not.
+        loss = loss.or_else(|| self.store.delayed_failures().into_iter().next());
         self.stats.read_bytes += self.buffer.len() as u64;
         self.counters.add(Counter::ReadBytes, self.buffer.len() as u64);
         Ok(Data { bytes: &self.buffer, loss })
@@ -203,15 +248,18 @@ impl Session {
             return Ok(());
         }
         let started = Instant::now();
-        let (store, settings) = (&self.store, &self.settings);
+        let settings = &self.settings;
         match self.held.as_mut().filter(|held| *held.digest() == digest) {
-            Some(held) => store.commit(held, data, lifetime_s, settings)?,
+            Some(held) => held.commit(data, lifetime_s, settings)?,
+            None if !settings.lock => {
+                self.store.overwrite(&digest, data, lifetime_s, settings)?;
+            }
             // A session that is not the one in use, as a SessionHandler can be told to write. The
             // one in use stays locked.
             None => {
-                let locked = store.lock(&digest, Open::Create, settings)?;
-                let mut locked = locked.expect("a file that is made if it is missing");
-                store.commit(&mut locked, data, lifetime_s, settings)?;
+                let locked = self.store.lock(&digest, Open::Create, &self.script, settings)?;
+                let mut locked = locked.expect("a session that is made if it is missing");
+                locked.commit(data, lifetime_s, settings)?;
             }
         }
         self.stats.write_us += micros(started.elapsed());
@@ -229,7 +277,7 @@ impl Session {
         let started = Instant::now();
         let touched = match &self.held {
             Some(held) if *held.digest() == id.digest() && !self.is_forked() => {
-                self.store.touch(held, lifetime_s)?
+                held.touch(lifetime_s, &self.settings)?
             }
             _ => false,
         };
@@ -248,7 +296,7 @@ impl Session {
     pub fn destroy(&mut self, id: SessionId<'_>) -> Result<()> {
         let digest = id.digest();
         // Removed before it is unlocked, so that whoever waits finds it gone.
-        let removed = self.store.destroy(&digest, self.settings.sync);
+        let removed = self.store.destroy(&digest, self.lifetime_s, &self.settings);
         if self.holds(&digest) {
             self.held = None;
         }
@@ -262,7 +310,11 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn sweep_all(&mut self, lifetime_s: u64) -> Result<u64> {
-        let removed = self.store.sweep_all(lifetime_s)?;
+        let removed = match &*self.store {
+            Store::Local(store) => store.sweep_all(lifetime_s)?,
+            // Nodes remove what has ended by themselves.
+            Store::Pool(_) => 0,
+        };
         Ok(self.swept(Ok(removed)))
     }
 
@@ -270,18 +322,24 @@ impl Session {
     /// for it, so nobody is told if it fails: it is counted, and what stays is left for the next
     /// round.
     pub fn sweep_step(&mut self, lifetime_s: u64) -> u64 {
-        self.swept(self.store.sweep_step(lifetime_s, Pace::Now))
+        match &*self.store {
+            Store::Local(store) => self.swept(store.sweep_step(lifetime_s, Pace::Now)),
+            Store::Pool(_) => 0,
+        }
     }
 
     /// Ends the request: gives the lock back, and removes some ended sessions if that is due.
     /// `lifetime_s` is not known if nothing was read or written. Says what the session has cost.
     pub fn close(&mut self, lifetime_s: Option<u64>) -> RequestStats {
         self.held = None;
-        if let Some(lifetime_s) = lifetime_s.filter(|_| self.settings.auto_gc && !self.is_forked())
+        if let Some(lifetime_s) = lifetime_s
+            && let Store::Local(store) = &*self.store
+            && self.settings.auto_gc
+            && !self.is_forked()
         {
-            self.swept(self.store.sweep_if_due(lifetime_s));
+            self.swept(store.sweep_if_due(lifetime_s));
         }
-        self.stats
+        self.stats()
     }
 
     fn swept(&self, result: Result<u64>) -> u64 {
@@ -302,8 +360,8 @@ impl Session {
         let started = Instant::now();
         let waited_us = self.stats.lock_wait_us;
         let found = match access {
-            Access::Locked => self.load_locked(digest, open),
-            Access::Unlocked => self.load_unlocked(digest, open),
+            Access::Locked if self.settings.lock => self.load_locked(digest, open),
+            Access::Locked | Access::Unlocked => self.load_unlocked(digest, open),
         };
         let waited_us = self.stats.lock_wait_us - waited_us;
         self.stats.read_us += micros(started.elapsed()).saturating_sub(waited_us);
@@ -318,7 +376,7 @@ impl Session {
         // session_reset() reads again under the lock that it has, unless the session was destroyed.
         let mut held = self.held.take().filter(|held| held.digest() == digest);
         if let Some(locked) = &held
-            && !self.store.has_name(locked)?
+            && !locked.is_still_locked()?
         {
             held = None;
         }
@@ -330,7 +388,7 @@ impl Session {
                     None => return Ok(None),
                 },
             };
-            let found = self.store.read(&mut locked, &mut self.buffer)?;
+            let found = locked.read(&mut self.buffer)?;
             if found != Found::Ended {
                 if locked.is_recovered() {
                     self.counters.add(Counter::Recovered, 1);
@@ -339,7 +397,7 @@ impl Session {
                 return Ok(Some(found));
             }
             // Nothing of it must come back, not even if the write of the next version is torn.
-            self.store.destroy(digest, self.settings.sync)?;
+            self.store.destroy(digest, self.lifetime_s, &self.settings)?;
             if open == Open::Existing {
                 return Ok(Some(Found::Ended));
             }
@@ -348,7 +406,7 @@ impl Session {
 
     fn lock(&mut self, digest: &Digest, open: Open) -> Result<Option<Locked>> {
         let started = Instant::now();
-        let locked = self.store.lock(digest, open, &self.settings);
+        let locked = self.store.lock(digest, open, &self.script, &self.settings);
         match &locked {
             Ok(locked) => self.count_wait(locked.as_ref().map_or(Duration::ZERO, Locked::waited)),
             Err(error) if error.kind() == ErrorKind::Locked => {
@@ -364,7 +422,7 @@ impl Session {
         self.held = None;
         if open == Open::CreateNew {
             // The browser gets this id, so it has to count as existing when it comes back.
-            self.store.lock(digest, open, &self.settings)?;
+            self.store.make(digest, self.lifetime_s, &self.settings)?;
         }
         self.store.peek(digest, &mut self.buffer, &self.settings)
     }

@@ -20,22 +20,32 @@ pub struct RequestStats {
     pub read_bytes: u64,
     /// Bytes of session data written.
     pub written_bytes: u64,
+    /// How often a node of the pool was waited for.
+    pub round_trips: u64,
 }
 
 impl RequestStats {
     /// Nothing yet.
     pub const fn new() -> Self {
-        Self { lock_wait_us: 0, read_us: 0, write_us: 0, read_bytes: 0, written_bytes: 0 }
+        Self {
+            lock_wait_us: 0,
+            read_us: 0,
+            write_us: 0,
+            read_bytes: 0,
+            written_bytes: 0,
+            round_trips: 0,
+        }
     }
 
     /// The figures with the names that `sessclust_stats()` shows.
-    pub fn named(&self) -> [(&'static str, u64); 5] {
+    pub fn named(&self) -> [(&'static str, u64); 6] {
         [
             ("lock_wait_us", self.lock_wait_us),
             ("read_us", self.read_us),
             ("write_us", self.write_us),
             ("read_bytes", self.read_bytes),
             ("written_bytes", self.written_bytes),
+            ("round_trips", self.round_trips),
         ]
     }
 }
@@ -47,6 +57,7 @@ impl AddAssign for RequestStats {
         self.write_us += other.write_us;
         self.read_bytes += other.read_bytes;
         self.written_bytes += other.written_bytes;
+        self.round_trips += other.round_trips;
     }
 }
 
@@ -89,6 +100,14 @@ counters! {
     Damaged "damaged" "sessions lost because their record failed its checks",
     Swept "swept" "ended sessions removed",
     SweepErrors "sweep_errors" "automatic removals that failed",
+    ConnectFailures "connect_failures" "nodes that could not be connected to",
+    Reconnects "reconnects" "connections that a node had closed while they were idle",
+    Timeouts "timeouts" "answers that did not come within sessclust.request_timeout",
+    BrokenConnections "broken_connections" "connections that were cut, or closed after nonsense",
+    ServerErrors "server_errors" "sessions that a node could not store",
+    Renewals "renewals" "locks renewed while a request went on",
+    Takeovers "takeovers" "locks taken from processes of this machine that had died",
+    DelayedFailures "delayed_failures" "delayed writes that were not saved, or nobody knows",
     Warnings "warnings" "warnings raised",
     Panics "panics" "internal errors caught, each worth a bug report",
 }

@@ -107,6 +107,43 @@ pub enum Request<'a> {
     Settings,
 }
 
+impl Request<'_> {
+    /// The same request with another number.
+    pub fn numbered(mut self, number: Opaque) -> Self {
+        match &mut self {
+            Self::Get { opaque, .. }
+            | Self::Touch { opaque, .. }
+            | Self::Set { opaque, .. }
+            | Self::Delete { opaque, .. } => *opaque = number,
+            Self::Noop | Self::Version | Self::Settings => {}
+        }
+        self
+    }
+
+    /// The same request about no item in particular: enough to tell its reply when it comes.
+    pub fn without_payload(&self) -> Request<'static> {
+        let key = Key::NONE;
+        match *self {
+            Self::Get { opaque, .. } => Request::Get { key, opaque },
+            Self::Touch { ttl, opaque, .. } => Request::Touch { key, ttl, opaque },
+            Self::Set { ttl, condition, opaque, .. } => {
+                Request::Set { key, value: b"", ttl, condition, opaque }
+            }
+            Self::Delete { cas, is_quiet, opaque, .. } => {
+                Request::Delete { key, cas, is_quiet, opaque }
+            }
+            Self::Noop => Request::Noop,
+            Self::Version => Request::Version,
+            Self::Settings => Request::Settings,
+        }
+    }
+
+    /// Whether there may be no reply.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self, Self::Delete { is_quiet: true, .. })
+    }
+}
+
 /// When [`Request::Set`] stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -241,6 +278,15 @@ impl Reply<'_> {
 /// Before 1.6.10 it was an experiment with other words; before 1.6.13 `md` refuses even the right
 /// CAS. Source: memcached's release notes of these two, and its issue 844.
 const FIRST_VERSION: [u64; 3] = [1, 6, 13];
+
+/// The first memcached that repeats a request's number in a miss as well. Source: its release
+/// notes.
+const FIRST_WITH_NUMBERED_MISSES: [u64; 3] = [1, 6, 18];
+
+/// Whether a server of this version repeats the number of a request in a miss.
+pub fn numbers_misses(version: &[u8]) -> bool {
+    version_number(version).is_some_and(|number| number >= FIRST_WITH_NUMBERED_MISSES)
+}
 
 /// Whether a server speaks this protocol, by its answers to [`Request::Version`] and
 /// [`Request::Noop`].

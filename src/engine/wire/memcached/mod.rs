@@ -20,6 +20,9 @@ pub mod meta;
 pub struct Key<'a>(&'a str);
 
 impl<'a> Key<'a> {
+    /// Stands where a request is remembered without its item.
+    pub(crate) const NONE: Self = Self("-");
+
     /// The key of these bytes, if they can be one.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;

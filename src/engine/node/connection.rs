@@ -1,0 +1,188 @@
+//! A connection to a server: what the server is, and the protocol that it speaks.
+
+use super::classic::Classic;
+use super::pipeline::Pipeline;
+use super::{Answer, Broken, Late, Stream, Tag, World};
+use crate::config::save_path::NodeAddress;
+use crate::error::shown;
+use crate::limits::{MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX};
+use crate::wire::memcached::meta::{self, Limits, Reply, Request};
+
+/// A connection that stands.
+pub(super) struct Connection {
+    protocol: Protocol,
+    greeting: Greeting,
+}
+
+enum Protocol {
+    Meta(Pipeline),
+    Classic(Classic<Box<dyn Stream>>),
+}
+
+/// What a server says about itself.
+struct Greeting {
+    version: String,
+    /// Whether it speaks the meta protocol.
+    is_meta: bool,
+    item_bytes_max: usize,
+}
+
+impl Connection {
+    /// Connects and asks the server what it is: one round trip. The error is a reason.
+    pub(super) async fn open(world: &dyn World, address: &NodeAddress) -> Result<Self, String> {
+        let stream = world.connect(&address.endpoint).await.map_err(|error| error.to_string())?;
+        let mut pipeline = Pipeline::new(stream);
+        let greeting = Greeting::ask(&mut pipeline).await?;
+        let protocol = match greeting.is_meta {
+            true => Protocol::Meta(pipeline),
+            false => Protocol::Classic(Classic::new(pipeline.into_stream())),
+        };
+        Ok(Self { protocol, greeting })
+    }
+
+    pub(super) fn item_bytes_max(&self) -> usize {
+        self.greeting.item_bytes_max
+    }
+
+    pub(super) fn server(&self) -> String {
+        let protocol = if self.greeting.is_meta { "meta" } else { "classic" };
+        format!("{}, {protocol} protocol", self.greeting.version)
+    }
+
+    pub(super) fn has_unasked_input(&self) -> bool {
+        match &self.protocol {
+            Protocol::Meta(pipeline) => pipeline.has_unasked_input(),
+            Protocol::Classic(_) => false,
+        }
+    }
+
+    pub(super) fn owes_answers(&self) -> bool {
+        match &self.protocol {
+            Protocol::Meta(pipeline) => pipeline.owes_answers(),
+            Protocol::Classic(_) => false,
+        }
+    }
+
+    /// The tags of requests that will never be answered.
+    pub(super) fn into_owed(self) -> Vec<Tag> {
+        match self.protocol {
+            Protocol::Meta(pipeline) => pipeline.into_owed().collect(),
+            Protocol::Classic(_) => Vec::new(),
+        }
+    }
+
+    pub(super) async fn exchange(
+        &mut self,
+        requests: &[Request<'_>],
+        late: &mut Vec<Late>,
+    ) -> Result<Vec<Answer>, Broken> {
+        match &mut self.protocol {
+            Protocol::Meta(pipeline) => pipeline.exchange(requests, late).await,
+            Protocol::Classic(classic) => execute(classic, requests).await,
+        }
+    }
+
+    pub(super) async fn post(
+        &mut self,
+        requests: &[Request<'_>],
+        tag: Tag,
+        late: &mut Vec<Late>,
+    ) -> Result<(), Broken> {
+        match &mut self.protocol {
+            Protocol::Meta(pipeline) => pipeline.post(requests, tag).await,
+            Protocol::Classic(classic) => {
+                let answers = execute(classic, requests).await?;
+                late.extend(answers.into_iter().map(|answer| Late { tag, answer: Some(answer) }));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn settle(&mut self, late: &mut Vec<Late>) -> Result<(), Broken> {
+        match &mut self.protocol {
+            Protocol::Meta(pipeline) => pipeline.settle(late).await,
+            Protocol::Classic(_) => Ok(()),
+        }
+    }
+}
+
+/// The classic protocol has neither pipelines nor quiet requests: one after the other.
+async fn execute(
+    classic: &mut Classic<Box<dyn Stream>>,
+    requests: &[Request<'_>],
+) -> Result<Vec<Answer>, Broken> {
+    let mut answers = Vec::with_capacity(requests.len());
+    for request in requests {
+        let answer = classic
+            .execute(request, &Limits::default())
+            .await
+            .map_err(|error| Broken::of_io(&error))?;
+        if !request.is_quiet() {
+            answers.push(answer);
+        }
+    }
+    Ok(answers)
+}
+
+impl Greeting {
+    /// Asks for the version, whether the meta protocol is spoken, and the settings, in one write.
+    async fn ask(pipeline: &mut Pipeline) -> Result<Self, String> {
+        let mut version = None;
+        let mut is_meta = false;
+        let mut item_bytes_max = None;
+        let mut has_cas = true;
+        let mut settings = 0;
+        let requests = [Request::Version, Request::Noop, Request::Settings];
+        pipeline
+            .greet(&requests, |request, reply| match (request, reply) {
+                (Request::Version, Reply::Version(text)) => {
+                    version = Some(text.to_vec());
+                    Ok(true)
+                }
+                // A full server says so to whatever comes first, and closes the connection.
+                (Request::Version, Reply::Error(text) | Reply::ServerError(text))
+                    if !text.is_empty() =>
+                {
+                    Err(format!("the server refuses: {}", shown(text)))
+                }
+                (Request::Version, Reply::ClientError(text)) => Err(format!(
+                    "the server refuses: {} (servers that ask for a password are not supported)",
+                    shown(text)
+                )),
+                (Request::Noop, _) => {
+                    let version = version.as_deref().map_or(Reply::Error(b""), Reply::Version);
+                    is_meta = meta::is_spoken(&version, reply);
+                    Ok(true)
+                }
+                (Request::Settings, Reply::Stat { name, text }) => {
+                    settings += 1;
+                    if settings > MEMCACHED_SETTINGS_MAX {
+                        return Err("nonsense instead of the server's settings".into());
+                    }
+                    match *name {
+                        b"item_size_max" => {
+                            let size = std::str::from_utf8(text).ok().and_then(|n| n.parse().ok());
+                            item_bytes_max = size;
+                        }
+                        b"cas_enabled" => has_cas = *text != b"no",
+                        _ => {}
+                    }
+                    Ok(false)
+                }
+                _ => Ok(true),
+            })
+            .await?;
+        if !has_cas {
+            return Err("the server has no CAS (memcached -C), which sessions need".into());
+        }
+        let version = version.unwrap_or_else(|| b"unknown version".to_vec());
+        if meta::numbers_misses(&version) {
+            pipeline.expect_numbered_misses();
+        }
+        Ok(Self {
+            version: shown(&version),
+            is_meta,
+            item_bytes_max: item_bytes_max.unwrap_or(MEMCACHED_ITEM_BYTES_DEFAULT),
+        })
+    }
+}

@@ -1,0 +1,264 @@
+//! The meta protocol over a stream: requests leave in one write, answers are matched to them in
+//! order and by number.
+
+use super::{Answer, Broken, Cause, Late, Stream, Tag};
+use crate::error::shown;
+use crate::wire::Decoded;
+use crate::wire::memcached::ServerError;
+use crate::wire::memcached::meta::{self, Limits, Opaque, Reply, Request};
+use std::collections::VecDeque;
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Bytes that are made room for at once, whatever a length says that a peer has sent.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A buffer that has grown beyond this is given back after use, in bytes: one large session must
+/// not be paid for by every worker for ever.
+const KEPT_BYTES: usize = 256 * 1024;
+
+/// A stream and what is expected on it.
+pub(super) struct Pipeline {
+    stream: Box<dyn Stream>,
+    output: Vec<u8>,
+    input: Vec<u8>,
+    /// What of the input was dealt with.
+    consumed: usize,
+    next: u32,
+    expected: VecDeque<Expected>,
+    limits: Limits,
+    /// Whether the server repeats the number of a request in a miss too.
+    numbers_misses: bool,
+    /// Whether anything was answered since the last requests were sent.
+    is_answering: bool,
+    /// Whether nothing but greetings went over it.
+    is_fresh: bool,
+}
+
+/// A request that was sent.
+struct Expected {
+    request: Request<'static>,
+    /// None: the exchange that is running waits for it.
+    tag: Option<Tag>,
+}
+
+impl Pipeline {
+    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
+        Self {
+            stream,
+            output: Vec::new(),
+            input: Vec::new(),
+            consumed: 0,
+            next: 0,
+            expected: VecDeque::new(),
+            limits: Limits::default(),
+            numbers_misses: false,
+            is_answering: false,
+            is_fresh: true,
+        }
+    }
+
+    /// Believes only numbered misses from now on.
+    pub(super) fn expect_numbered_misses(&mut self) {
+        self.numbers_misses = true;
+    }
+
+    /// The stream, when it turns out that another protocol is spoken on it. Nothing must be
+    /// expected.
+    pub(super) fn into_stream(self) -> Box<dyn Stream> {
+        self.stream
+    }
+
+    /// Whether there are bytes that nothing was asked for.
+    pub(super) fn has_unasked_input(&self) -> bool {
+        self.expected.is_empty() && self.consumed < self.input.len()
+    }
+
+    /// Whether answers to requests are missing that will come.
+    pub(super) fn owes_answers(&self) -> bool {
+        self.expected.iter().any(|expected| !expected.request.is_quiet())
+    }
+
+    /// The tags of requests that will never be answered.
+    pub(super) fn into_owed(self) -> impl Iterator<Item = Tag> {
+        let owed = self.expected.into_iter().filter(|expected| !expected.request.is_quiet());
+        owed.filter_map(|expected| expected.tag)
+    }
+
+    /// Sends what is asked on a new connection only. `take` gets each reply with the request that
+    /// it belongs to, and says whether it was the last one to that. The error is a reason.
+    pub(super) async fn greet(
+        &mut self,
+        requests: &[Request<'_>],
+        mut take: impl FnMut(&Request<'_>, &Reply<'_>) -> Result<bool, String>,
+    ) -> Result<(), String> {
+        let io_error = |broken: Broken| broken.reason;
+        self.send(requests, None).await.map_err(io_error)?;
+        self.expected.clear();
+        for request in requests {
+            loop {
+                let input = &self.input[self.consumed..];
+                match meta::decode(input, &self.limits) {
+                    Err(error) => return Err(format!("not a memcached server: {error}")),
+                    Ok(Decoded::Incomplete { at_least }) => {
+                        self.read(at_least).await.map_err(io_error)?;
+                    }
+                    Ok(Decoded::Reply { reply, consumed }) => {
+                        if !reply.answers(request) {
+                            return Err("not a memcached server".into());
+                        }
+                        let is_last = take(request, &reply)?;
+                        self.consumed += consumed;
+                        if is_last {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        match self.consumed == self.input.len() {
+            true => Ok(()),
+            false => Err("not a memcached server: it says more than it is asked".into()),
+        }
+    }
+
+    pub(super) async fn exchange(
+        &mut self,
+        requests: &[Request<'_>],
+        late: &mut Vec<Late>,
+    ) -> Result<Vec<Answer>, Broken> {
+        self.send(requests, None).await?;
+        let mut answers = Vec::with_capacity(requests.len());
+        while self
+            .expected
+            .iter()
+            .any(|expected| expected.tag.is_none() && !expected.request.is_quiet())
+        {
+            let (tag, answer) = self.receive().await?;
+            match tag {
+                None => answers.push(answer),
+                Some(tag) => late.push(Late { tag, answer: Some(answer) }),
+            }
+        }
+        Ok(answers)
+    }
+
+    pub(super) async fn post(&mut self, requests: &[Request<'_>], tag: Tag) -> Result<(), Broken> {
+        self.send(requests, Some(tag)).await
+    }
+
+    pub(super) async fn settle(&mut self, late: &mut Vec<Late>) -> Result<(), Broken> {
+        while self.owes_answers() {
+            let (tag, answer) = self.receive().await?;
+            late.extend(tag.map(|tag| Late { tag, answer: Some(answer) }));
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, requests: &[Request<'_>], tag: Option<Tag>) -> Result<(), Broken> {
+        self.output.clear();
+        for request in requests {
+            let request = request.numbered(Opaque(self.next));
+            self.next = self.next.wrapping_add(1);
+            meta::encode(&request, &mut self.output);
+            self.expected.push_back(Expected { request: request.without_payload(), tag });
+        }
+        self.is_answering = false;
+        let written = self.stream.write_all(&self.output).await;
+        self.output.shrink_to(KEPT_BYTES);
+        written.map_err(|error| self.broken(&error))
+    }
+
+    /// Waits for the next answer, with the tag of its request.
+    async fn receive(&mut self) -> Result<(Option<Tag>, Answer), Broken> {
+        loop {
+            match meta::decode(&self.input[self.consumed..], &self.limits) {
+                Err(error) => return Err(Broken::nonsense(error)),
+                Ok(Decoded::Incomplete { at_least }) => self.read(at_least).await?,
+                Ok(Decoded::Reply { reply, consumed }) => {
+                    self.is_answering = true;
+                    self.is_fresh = false;
+                    let expected = take_expected(&mut self.expected, &reply, self.numbers_misses)?;
+                    let answer = answer(&reply)?;
+                    self.consumed += consumed;
+                    match expected.request.is_quiet() {
+                        // The refusal of a quiet request: whoever sent it does not want to know.
+                        true => continue,
+                        false => return Ok((expected.tag, answer)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads more of a reply that has `at_least` bytes.
+    async fn read(&mut self, at_least: usize) -> Result<(), Broken> {
+        self.input.drain(..self.consumed);
+        self.consumed = 0;
+        if self.input.is_empty() {
+            self.input.shrink_to(KEPT_BYTES);
+        }
+        let missing = at_least.saturating_sub(self.input.len());
+        self.input.reserve(missing.clamp(READ_BYTES / 16, READ_BYTES));
+        match self.stream.read_buf(&mut self.input).await {
+            Ok(0) => Err(self.broken(&io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    fn broken(&self, error: &io::Error) -> Broken {
+        // Closed while it was idle: a server that was restarted, or its idle_timeout.
+        let is_stale = !self.is_fresh && !self.is_answering && self.input.len() == self.consumed;
+        let reason = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the connection was closed".into(),
+            _ => error.to_string(),
+        };
+        Broken { cause: if is_stale { Cause::Stale } else { Cause::Cut }, reason }
+    }
+}
+
+/// Takes the request that a reply belongs to, and those before that were quiet and had none.
+fn take_expected(
+    expected: &mut VecDeque<Expected>,
+    reply: &Reply<'_>,
+    numbers_misses: bool,
+) -> Result<Expected, Broken> {
+    let is_error = matches!(reply, Reply::Error(_) | Reply::ClientError(_) | Reply::ServerError(_));
+    let is_bare_miss = matches!(reply, Reply::En(flags) if flags.opaque.is_none());
+    if is_bare_miss && numbers_misses {
+        return Err(Broken::nonsense("a miss of no request"));
+    }
+    while let Some(first) = expected.pop_front() {
+        // Errors have no number: one may be a quiet request's or the next one's, and nobody knows.
+        if is_error && first.request.is_quiet() && !expected.is_empty() {
+            return Err(Broken::nonsense("an error that may belong to either of two requests"));
+        }
+        if reply.answers(&first.request) {
+            return Ok(first);
+        }
+        if !first.request.is_quiet() {
+            return Err(Broken::nonsense("the answer to another request"));
+        }
+    }
+    Err(Broken::nonsense("an answer to no request"))
+}
+
+/// What a reply says.
+fn answer(reply: &Reply<'_>) -> Result<Answer, Broken> {
+    Ok(match reply {
+        Reply::Hd(flags) => Answer::Done { cas: flags.cas },
+        Reply::Va { value, flags } => Answer::Value { bytes: value.to_vec(), cas: flags.cas },
+        Reply::En(_) | Reply::Nf(_) => Answer::Missing,
+        Reply::Ns(_) | Reply::Ex(_) => Answer::Refused,
+        Reply::ServerError(text) => Answer::ServerError(ServerError::of(text), shown(text)),
+        // The server does not know what it was asked, or is about to close the connection.
+        Reply::Error(text) | Reply::ClientError(text) => {
+            let reason = format!("the server refuses: {}", shown(text));
+            return Err(Broken { cause: Cause::Nonsense, reason });
+        }
+        Reply::Mn | Reply::Version(_) | Reply::Stat { .. } | Reply::End => {
+            return Err(Broken::nonsense("the answer to another request"));
+        }
+    })
+}

@@ -1,0 +1,90 @@
+//! What the engine takes from outside, so that a simulated network and clock can drive the same
+//! code: time, randomness and connections. Delays and timeouts are tokio's, which can be simulated
+//! itself.
+
+use crate::config::save_path::Endpoint;
+use rustix::net::sockopt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Bytes to and from a server.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A connection in the making.
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
+
+/// Time, randomness and connections.
+pub trait World: Send + Sync {
+    /// The time of day. The machines of a cluster agree about it within some seconds.
+    fn now(&self) -> SystemTime;
+
+    /// Random bits, never the same twice, not in a fork either.
+    fn random(&self) -> u128;
+
+    /// Connects to a server.
+    fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a>;
+}
+
+/// The real one.
+#[derive(Debug)]
+pub struct System;
+
+/// Idle time after which the kernel asks whether the other end of a TCP connection is still there,
+/// and the time between two such questions: a firewall forgets idle connections, often after some
+/// minutes, and says nothing to either end.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+impl World for System {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn random(&self) -> u128 {
+        let mut bytes = [0; 16];
+        let got = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+        // Up to 256 bytes come whole, source: getrandom(2). A system without it is none that PHP
+        // itself could draw session ids on.
+        got.expect("the kernel's random source");
+        u128::from_le_bytes(bytes)
+    }
+
+    fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
+        Box::pin(async move {
+            let stream: Box<dyn Stream> = match endpoint {
+                Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
+                Endpoint::Tcp { host, port } => Box::new(connect_tcp(host, *port).await?),
+            };
+            Ok(stream)
+        })
+    }
+}
+
+/// Connects to the first address of a host that takes the connection.
+///
+/// Names are resolved by the C library, which blocks and has timeouts of its own; the operator's
+/// `/etc/hosts` or a local cache is the place for names of nodes, or addresses in the save path.
+async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let addresses: Vec<SocketAddr> = (bare, port).to_socket_addrs()?.collect();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                sockopt::set_socket_keepalive(&stream, true)?;
+                sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE)?;
+                sockopt::set_tcp_keepintvl(&stream, KEEP_ALIVE)?;
+                return Ok(stream);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}

@@ -1,0 +1,447 @@
+//! Where sessions are kept, seen from a request: this machine's disk, or the nodes of a pool.
+
+use super::id::{Digest, SessionId};
+use crate::cluster::{self, Cluster, Copy, Origin};
+use crate::config::save_path::{Endpoint, NodeAddress, SavePath};
+use crate::config::{Placement, RingKind, Settings};
+use crate::error::{Error, ErrorKind, Result};
+use crate::local::{self, Open};
+use crate::machine::Queue;
+use crate::node::System;
+use crate::stats::Counters;
+use rustix::process::{Pid, getpid};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// A store.
+pub enum Store {
+    /// The embedded store.
+    Local(Rc<local::Store>),
+    /// A pool of nodes.
+    Pool(Pool),
+}
+
+/// What is stored of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Data, now in the caller's buffer.
+    Data,
+    /// Nothing.
+    Absent,
+    /// Nothing any more: idle for longer than its lifetime.
+    Ended,
+    /// Bytes that fail their checks; why.
+    Damaged(String),
+}
+
+impl From<local::Found> for Found {
+    fn from(found: local::Found) -> Self {
+        match found {
+            local::Found::Data => Self::Data,
+            local::Found::Absent => Self::Absent,
+            local::Found::Ended => Self::Ended,
+            local::Found::Damaged(reason) => Self::Damaged(reason.to_string()),
+        }
+    }
+}
+
+/// A session that is locked, until this is dropped or, in a pool, until it is committed.
+pub(super) enum Locked {
+    Local(Rc<local::Store>, local::Locked),
+    Pool(PoolLock),
+}
+
+/// A session of a pool that is locked.
+pub(super) struct PoolLock {
+    live: Arc<Live>,
+    digest: Digest,
+    /// The process that took it. Its forks have no part in it.
+    owner: Pid,
+    waited: Duration,
+}
+
+impl Drop for PoolLock {
+    fn drop(&mut self) {
+        if getpid() == self.owner {
+            self.live.run(async |cluster| cluster.release(&self.digest).await);
+        }
+    }
+}
+
+impl Locked {
+    pub(super) fn digest(&self) -> &Digest {
+        match self {
+            Self::Local(_, locked) => locked.digest(),
+            Self::Pool(lock) => &lock.digest,
+        }
+    }
+
+    pub(super) fn waited(&self) -> Duration {
+        match self {
+            Self::Local(_, locked) => locked.waited(),
+            Self::Pool(lock) => lock.waited,
+        }
+    }
+
+    /// What its lock has to be renewed with, if it has to.
+    pub(super) fn live(&self) -> Option<Arc<Live>> {
+        match self {
+            Self::Local(..) => None,
+            Self::Pool(lock) => Some(Arc::clone(&lock.live)),
+        }
+    }
+
+    pub(super) fn is_recovered(&self) -> bool {
+        match self {
+            Self::Local(_, locked) => locked.is_recovered(),
+            Self::Pool(_) => false,
+        }
+    }
+
+    /// The data, into `buffer`.
+    pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> Result<Found> {
+        match self {
+            Self::Local(store, locked) => Ok(store.read(locked, buffer)?.into()),
+            Self::Pool(lock) => lock.live.run(async |cluster| {
+                buffer.clear();
+                Ok(match cluster.data(&lock.digest) {
+                    Copy::Data(data) => {
+                        buffer.extend_from_slice(data);
+                        Found::Data
+                    }
+                    Copy::Absent => Found::Absent,
+                    Copy::Damaged(reason) => Found::Damaged(reason.to_string()),
+                })
+            }),
+        }
+    }
+
+    /// Whether it is still locked, and not destroyed.
+    pub(super) fn is_still_locked(&self) -> Result<bool> {
+        match self {
+            Self::Local(store, locked) => store.has_name(locked),
+            Self::Pool(lock) => Ok(lock.live.run(async |cluster| cluster.is_held(&lock.digest))),
+        }
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        data: &[u8],
+        lifetime_s: u64,
+        settings: &Settings,
+    ) -> Result<()> {
+        match self {
+            Self::Local(store, locked) => store.commit(locked, data, lifetime_s, settings),
+            Self::Pool(lock) => lock.live.run(async |cluster| {
+                cluster.commit(&lock.digest, data, lifetime_s, settings).await
+            }),
+        }
+    }
+
+    /// Marks it as used; false if it has to be committed for that.
+    pub(super) fn touch(&self, lifetime_s: u64, settings: &Settings) -> Result<bool> {
+        match self {
+            Self::Local(store, locked) => store.touch(locked, lifetime_s),
+            Self::Pool(lock) => lock
+                .live
+                .run(async |cluster| cluster.touch(&lock.digest, lifetime_s, settings).await),
+        }
+    }
+}
+
+/// A pool of nodes.
+pub struct Pool {
+    nodes: Vec<NodeAddress>,
+    kind: RingKind,
+    placement: Placement,
+    local_node: Option<Endpoint>,
+    /// Index of the node that new sessions are to belong to.
+    near: Option<usize>,
+    counters: &'static Counters,
+    /// Made at first use, in the process that uses it: connections, and what waits for them, must
+    /// not be shared with a fork.
+    live: RefCell<Option<(Pid, Arc<Live>)>>,
+}
+
+/// The connections of a process to a pool. Locks of sessions can be renewed from another thread
+/// while nothing else is asked.
+pub struct Live {
+    runtime: Runtime,
+    cluster: Mutex<Cluster>,
+}
+
+impl Live {
+    fn run<T>(&self, f: impl AsyncFnOnce(&mut Cluster) -> T) -> T {
+        // What a panic has left is at worst a lock that ends with its lease.
+        let mut cluster = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        self.runtime.block_on(f(&mut cluster))
+    }
+
+    /// Extends the locks of sessions that have been held for a third of their lease. Says after
+    /// which time to call it again; none if no session is held.
+    pub fn renew(&self) -> Option<Duration> {
+        self.run(async |cluster| cluster.renew().await)
+    }
+}
+
+impl Pool {
+    /// The pool of these nodes. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]: settings that contradict each other or the nodes.
+    pub fn new(
+        nodes: Vec<NodeAddress>,
+        settings: &Settings,
+        counters: &'static Counters,
+    ) -> Result<Self> {
+        settings.check()?;
+        cluster::ring_of(settings.ring, &nodes)?;
+        let near = match (settings.placement, &settings.local_node) {
+            (Placement::Local, Some(wanted)) => {
+                let index = nodes.iter().position(|node| node.endpoint.is_same(wanted));
+                if index.is_none() {
+                    let text =
+                        format!("sessclust.local_node: {wanted} is no node of session.save_path");
+                    return Err(Error::new(ErrorKind::Config, text));
+                }
+                index
+            }
+            _ => None,
+        };
+        Ok(Self {
+            nodes,
+            kind: settings.ring,
+            placement: settings.placement,
+            local_node: settings.local_node.clone(),
+            near,
+            counters,
+            live: RefCell::new(None),
+        })
+    }
+
+    /// What this process has of the pool, if it has used it.
+    pub fn live(&self) -> Option<Arc<Live>> {
+        let live = self.live.borrow();
+        live.as_ref().filter(|(owner, _)| *owner == getpid()).map(|(_, live)| Arc::clone(live))
+    }
+
+    /// The nodes with the version of the server, if it is connected.
+    pub fn nodes(&self) -> Vec<(NodeAddress, Option<String>)> {
+        let servers = self.live().map(|live| {
+            live.run(async |cluster| {
+                let nodes = cluster.nodes().iter();
+                nodes.map(crate::node::Node::server).collect::<Vec<_>>()
+            })
+        });
+        let servers = servers.unwrap_or_else(|| vec![None; self.nodes.len()]);
+        self.nodes.iter().cloned().zip(servers).collect()
+    }
+
+    fn round_trips(&self) -> u64 {
+        self.live().map_or(0, |live| live.run(async |cluster| cluster.round_trips()))
+    }
+
+    fn make_live(&self) -> Result<Arc<Live>> {
+        if let Some(live) = self.live() {
+            return Ok(live);
+        }
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(|error| Error::io("cannot wait for nodes", error))?;
+        let cluster = Cluster::new(
+            self.nodes.clone(),
+            self.kind,
+            Arc::new(System),
+            Queue::open(),
+            self.counters,
+        )?;
+        let live = Arc::new(Live { runtime, cluster: Mutex::new(cluster) });
+        // What a fork has inherited is left alone: closing it would tell the system, which knows
+        // that it is shared, to stop watching the parent's connections.
+        std::mem::forget(self.live.replace(Some((getpid(), Arc::clone(&live)))));
+        Ok(live)
+    }
+}
+
+impl Store {
+    /// Opens the store that a save path names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]; of the embedded store [`ErrorKind::Directory`], [`ErrorKind::Io`]. A
+    /// pool is not connected to yet.
+    pub fn open(path: SavePath, settings: &Settings, counters: &'static Counters) -> Result<Self> {
+        match path {
+            SavePath::Local(base) => Ok(Self::Local(Rc::new(local::Store::open(base.as_deref())?))),
+            SavePath::Pool(nodes) => Pool::new(nodes, settings, counters).map(Self::Pool),
+        }
+    }
+
+    /// Whether it is the one that its save path names now, under these settings.
+    pub fn is_for(&self, settings: &Settings) -> bool {
+        match self {
+            // A process that changes its user needs another directory.
+            Self::Local(store) => store.uid() == local::Store::current_uid(),
+            Self::Pool(pool) => {
+                (pool.kind, pool.placement, &pool.local_node)
+                    == (settings.ring, settings.placement, &settings.local_node)
+            }
+        }
+    }
+
+    /// Waits for the answers to delayed writes.
+    pub fn settle(&self, settings: &Settings) {
+        if let Self::Pool(pool) = self
+            && let Some(live) = pool.live()
+        {
+            live.run(async |cluster| cluster.settle(&cluster::timeouts(settings)).await);
+        }
+    }
+
+    /// Whether an id that was just drawn is in nobody's use. A pool is not asked: an id has enough
+    /// random bits never to come twice, and a record that is there is never overwritten.
+    pub(super) fn is_free(&self, digest: &Digest) -> Result<bool> {
+        match self {
+            Self::Local(store) => Ok(!store.exists(digest)?),
+            Self::Pool(_) => Ok(true),
+        }
+    }
+
+    /// An id like `id` whose session is on the node that is near, if there is one.
+    pub(super) fn draw_near(&self, id: SessionId<'_>) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Pool(pool @ Pool { near: Some(node), .. }) => {
+                let live = pool.make_live()?;
+                Ok(Some(live.run(async |cluster| cluster.draw_near(id, *node))))
+            }
+            Self::Local(_) | Self::Pool(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn exists(&self, digest: &Digest, settings: &Settings) -> Result<bool> {
+        match self {
+            Self::Local(store) => store.exists(digest),
+            Self::Pool(_) => Ok(self.peek(digest, &mut Vec::new(), settings)?.is_some()),
+        }
+    }
+
+    /// Locks a session; none if there is none and `open` is [`Open::Existing`].
+    pub(super) fn lock(
+        &self,
+        digest: &Digest,
+        open: Open,
+        script: &[u8],
+        settings: &Settings,
+    ) -> Result<Option<Locked>> {
+        let pool = match self {
+            Self::Local(store) => {
+                let locked = store.lock(digest, open, settings)?;
+                return Ok(locked.map(|locked| Locked::Local(Rc::clone(store), locked)));
+            }
+            Self::Pool(pool) => pool,
+        };
+        let live = pool.make_live()?;
+        let origin = match open {
+            Open::CreateNew => Origin::Fresh,
+            Open::Create | Open::Existing => Origin::Sent,
+        };
+        let (waited, is_absent) = live.run(async |cluster| -> Result<_> {
+            let waited = cluster.open(digest, origin, script, settings).await?;
+            Ok((waited, matches!(cluster.data(digest), Copy::Absent)))
+        })?;
+        let lock = PoolLock { live, digest: *digest, owner: getpid(), waited };
+        // Dropping it gives it back.
+        Ok((open != Open::Existing || !is_absent).then_some(Locked::Pool(lock)))
+    }
+
+    /// Reads without the lock; none if there is nothing.
+    pub(super) fn peek(
+        &self,
+        digest: &Digest,
+        buffer: &mut Vec<u8>,
+        settings: &Settings,
+    ) -> Result<Option<Found>> {
+        let pool = match self {
+            Self::Local(store) => {
+                return Ok(store.peek(digest, buffer, settings)?.map(Found::from));
+            }
+            Self::Pool(pool) => pool,
+        };
+        let live = pool.make_live()?;
+        live.run(async |cluster| {
+            let mut record = Vec::new();
+            buffer.clear();
+            Ok(match cluster.peek(digest, settings, &mut record).await? {
+                Copy::Data(data) => {
+                    buffer.extend_from_slice(data);
+                    Some(Found::Data)
+                }
+                Copy::Absent => None,
+                Copy::Damaged(reason) => Some(Found::Damaged(reason.to_string())),
+            })
+        })
+    }
+
+    /// Makes a fresh id count as a session that exists, without a lock.
+    pub(super) fn make(&self, digest: &Digest, lifetime_s: u64, settings: &Settings) -> Result<()> {
+        match self {
+            Self::Local(store) => store.lock(digest, Open::CreateNew, settings).map(|_| ()),
+            Self::Pool(pool) => pool
+                .make_live()?
+                .run(async |cluster| cluster.make(digest, lifetime_s, settings).await),
+        }
+    }
+
+    /// Stores a session that is not locked, over whatever is there.
+    pub(super) fn overwrite(
+        &self,
+        digest: &Digest,
+        data: &[u8],
+        lifetime_s: u64,
+        settings: &Settings,
+    ) -> Result<()> {
+        match self {
+            Self::Local(store) => {
+                let locked = store.lock(digest, Open::Create, settings)?;
+                let mut locked = locked.expect("a file that is made if it is missing");
+                store.commit(&mut locked, data, lifetime_s, settings)
+            }
+            Self::Pool(pool) => pool
+                .make_live()?
+                .run(async |cluster| cluster.overwrite(digest, data, lifetime_s, settings).await),
+        }
+    }
+
+    pub(super) fn destroy(
+        &self,
+        digest: &Digest,
+        lifetime_s: u64,
+        settings: &Settings,
+    ) -> Result<()> {
+        match self {
+            Self::Local(store) => store.destroy(digest, settings.sync),
+            Self::Pool(pool) => pool
+                .make_live()?
+                .run(async |cluster| cluster.destroy(digest, lifetime_s, settings).await),
+        }
+    }
+
+    /// The failures of delayed writes, told once.
+    pub(super) fn delayed_failures(&self) -> Vec<Error> {
+        match self {
+            Self::Local(_) => Vec::new(),
+            Self::Pool(pool) => pool
+                .live()
+                .map_or_else(Vec::new, |live| live.run(async |cluster| cluster.delayed_failures())),
+        }
+    }
+
+    /// How often this process has waited for a node.
+    pub(super) fn round_trips(&self) -> u64 {
+        match self {
+            Self::Local(_) => 0,
+            Self::Pool(pool) => pool.round_trips(),
+        }
+    }
+}
