@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::process::{Pid, Signal, WaitOptions};
 use sessclust_engine::config::Settings;
 use sessclust_engine::local::Store;
+use sessclust_engine::session;
 use sessclust_engine::session::id::{Digest, SessionId};
 use sessclust_engine::session::{Access, Session};
 use sessclust_engine::stats::{Counter, Counters};
@@ -86,7 +87,8 @@ impl Site {
     /// A request with settings of its own.
     pub fn request_with(&self, settings: Settings) -> Request {
         let counters: &'static Counters = Box::leak(Box::default());
-        Request { session: Session::new(Rc::new(self.store()), settings, counters), counters }
+        let store = session::Store::Local(Rc::new(self.store()));
+        Request { session: Session::new(Rc::new(store), settings, counters), counters }
     }
 
     /// A request that reads and writes the session.
