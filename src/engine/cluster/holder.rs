@@ -1,7 +1,7 @@
 //! The value of a lock: whose it is, for programs and for people.
 //!
 //! ```text
-//! "1" token machine pid started since host script
+//! "1" token since machine pid started host script
 //! ```
 //!
 //! Words of printable ASCII, separated by single spaces; the script is the rest and may hold spaces.
@@ -10,8 +10,10 @@
 //! *since* Unix time in seconds. An operator can read it with any memcached client.
 
 use crate::error::shown;
-use crate::machine::{self, Identity, Process};
-use std::fmt::Write;
+use crate::machine::{self, Identity, Process, process_id};
+use rustix::process::Pid;
+use std::io::Write;
+use std::sync::OnceLock;
 
 /// Who a lock belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,20 +31,6 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// This process.
-    pub fn me(token: u128, since_s: u64, script: &[u8]) -> Self {
-        // Without a /proc nobody can tell whether it is alive; machine 0 is nobody's.
-        let nowhere =
-            || Identity { machine: 0, process: Process { pid: std::process::id(), start_time: 0 } };
-        Self {
-            token,
-            identity: Identity::own().unwrap_or_else(nowhere),
-            since_s,
-            host: host(),
-            script: shown(script),
-        }
-    }
-
     /// Whether it can be told that the holder is dead: it ran on this machine, and does no more.
     pub fn is_dead(&self) -> bool {
         // The name as well: virtual machines that were cloned while they ran have all else in
@@ -50,16 +38,6 @@ impl Holder {
         let is_here = Identity::own().is_some_and(|own| own.machine == self.identity.machine)
             && host() == self.host;
         is_here && !self.identity.process.is_alive()
-    }
-
-    /// The value of its lock.
-    pub fn encode(&self) -> Vec<u8> {
-        let Self { token, identity, since_s, host, script } = self;
-        let Identity { machine, process: Process { pid, start_time } } = identity;
-        let mut text = String::with_capacity(100 + host.len() + script.len());
-        write!(text, "1 {token:032x} {machine:016x} {pid} {start_time} {since_s} {host} {script}")
-            .expect("a String takes all that is written");
-        text.into_bytes()
     }
 
     /// Reads a lock's value; none if it is not one of ours.
@@ -71,6 +49,7 @@ impl Holder {
         }
         Some(Self {
             token: u128::from_str_radix(words.next()?, 16).ok()?,
+            since_s: words.next()?.parse().ok()?,
             identity: Identity {
                 machine: u64::from_str_radix(words.next()?, 16).ok()?,
                 process: Process {
@@ -78,7 +57,6 @@ impl Holder {
                     start_time: words.next()?.parse().ok()?,
                 },
             },
-            since_s: words.next()?.parse().ok()?,
             host: words.next()?.to_owned(),
             script: words.next()?.to_owned(),
         })
@@ -93,15 +71,55 @@ impl Holder {
     }
 }
 
-/// The name of this machine as a word.
-fn host() -> String {
-    let host = shown(machine::host_name().as_bytes()).replace(' ', "_");
-    if host.is_empty() { "-".into() } else { host }
+/// How this process signs its locks. Made once for a script, for it is the same in all of them.
+pub struct Signature {
+    owner: Pid,
+    script: Vec<u8>,
+    text: String,
+}
+
+impl Signature {
+    /// That of this process while it runs `script`.
+    pub fn of(script: &[u8]) -> Self {
+        // Without a /proc nobody can tell whether it is alive; machine 0 is nobody's.
+        let nowhere =
+            || Identity { machine: 0, process: Process { pid: std::process::id(), start_time: 0 } };
+        let Identity { machine, process: Process { pid, start_time } } =
+            Identity::own().unwrap_or_else(nowhere);
+        let text = format!("{machine:016x} {pid} {start_time} {} {}", host(), shown(script));
+        Self { owner: process_id(), script: script.to_vec(), text }
+    }
+
+    /// Whether it is that of this process while it runs `script`.
+    pub fn is_of(&self, script: &[u8]) -> bool {
+        self.owner == process_id() && self.script == script
+    }
+
+    /// The value of a lock.
+    pub fn sign(&self, token: u128, since_s: u64) -> Vec<u8> {
+        let mut value = Vec::with_capacity(64 + self.text.len());
+        write!(value, "1 {token:032x} {since_s} {}", self.text)
+            .expect("a Vec takes all that is written");
+        value
+    }
+}
+
+/// The name of this machine as a word, as it was when this process first asked.
+fn host() -> &'static str {
+    static HOST: OnceLock<String> = OnceLock::new();
+    HOST.get_or_init(|| {
+        let host = shown(machine::host_name().as_bytes()).replace(' ', "_");
+        if host.is_empty() { "-".into() } else { host }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn me(token: u128, script: &[u8]) -> Holder {
+        Holder::decode(&Signature::of(script).sign(token, 2)).expect("its own words")
+    }
 
     fn holder() -> Holder {
         Holder {
@@ -115,34 +133,39 @@ mod tests {
 
     #[test]
     fn a_holder_is_read_back() {
-        let value = holder().encode();
-        let text = "1 000000000000000000000000000000ff 0000000000000007 4242 99 1700000000 web-2 \
-                    /srv/www/a b.php";
-        assert_eq!(String::from_utf8_lossy(&value), text);
-        assert_eq!(Holder::decode(&value), Some(holder()));
-        let own = Holder::me(1, 2, b"");
-        assert_eq!(Holder::decode(&own.encode()), Some(own));
+        let value = b"1 000000000000000000000000000000ff 1700000000 0000000000000007 4242 99 \
+                      web-2 /srv/www/a b.php";
+        assert_eq!(Holder::decode(value), Some(holder()));
+        let own = me(u128::MAX, b"a\0b c");
+        assert_eq!((own.token, own.since_s, own.script.as_str()), (u128::MAX, 2, "a\\x00b c"));
+        assert_eq!(own.identity, Identity::own().expect("a /proc"));
+        assert_eq!(me(1, b"").script, "");
+    }
+
+    #[test]
+    fn a_signature_is_made_anew_for_another_script() {
+        let signature = Signature::of(b"a");
+        assert!(signature.is_of(b"a") && !signature.is_of(b"b"));
     }
 
     #[test]
     fn values_of_others_are_nobodys() {
-        let whole = holder().encode();
-        for value in [&b""[..], b"1", b"2 00 00 1 1 1 a b", b"1 zz 00 1 1 1 a b", b"\xff"] {
+        let values: [&[u8]; 6] =
+            [b"", b"1", b"2 00 1 00 1 1 a b", b"1 zz 1 00 1 1 a b", b"1 00 1 00 1 1 a", b"\xff"];
+        for value in values {
             assert_eq!(Holder::decode(value), None, "{}", value.escape_ascii());
         }
-        let words = whole.iter().filter(|byte| **byte == b' ').count();
-        assert_eq!(words, 8, "the script's own space is one of them");
     }
 
     #[test]
     fn only_a_process_of_this_machine_can_be_known_to_be_dead() {
-        let mut own = Holder::me(1, 2, b"");
+        let mut own = me(1, b"");
         assert!(!own.is_dead());
         own.identity.process.start_time ^= 1;
         assert!(own.is_dead(), "a later process has its number");
         own.host = "elsewhere".into();
         assert!(!own.is_dead());
-        own.host = host();
+        own.host = host().into();
         own.identity.machine ^= 1;
         assert!(!own.is_dead());
     }

@@ -46,6 +46,7 @@ use crate::session::id::{Digest, SessionId};
 use crate::stats::{Counter, Counters};
 use crate::wire::memcached::meta::{Condition, Opaque, Request};
 use crate::wire::memcached::{Cas, Key, Ttl};
+use holder::Signature;
 use record::{Record, RecordError, Stamp};
 use ring::{Ketama, Ring, RingNode};
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub struct Cluster {
     world: Arc<dyn World>,
     queue: Queue,
     counters: &'static Counters,
+    signature: Option<Signature>,
     /// The sessions that this process has open: one, as a rule.
     held: Vec<Holding>,
     /// What was sent without waiting for the answer.
@@ -243,6 +245,7 @@ impl Cluster {
             world,
             queue,
             counters,
+            signature: None,
             held: Vec::new(),
             posted: Vec::new(),
             last_tag: 0,

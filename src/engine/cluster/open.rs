@@ -1,6 +1,6 @@
 //! Opening a session: its lock and its record in one exchange. Giving it back. Keeping it.
 
-use super::holder::Holder;
+use super::holder::{Holder, Signature};
 use super::record::{Record, RecordError};
 use super::{
     Base, Cluster, Copy, Holding, Keys, Lease, Lock, Posted, Seat, delete, get, set, timeouts,
@@ -80,7 +80,7 @@ impl Cluster {
         let first = first.expect("a pool has a node");
         let mut holding = Holding {
             digest: *digest,
-            lock_value: Holder::me(token, self.now_s(), script).encode(),
+            lock_value: self.lock_value(token, script),
             token,
             lease: settings.lock_lease,
             timeouts: timeouts(settings),
@@ -119,6 +119,14 @@ impl Cluster {
                 Err(error)
             }
         }
+    }
+
+    /// What a lock of this process holds while it runs `script`.
+    fn lock_value(&mut self, token: u128, script: &[u8]) -> Vec<u8> {
+        let since_s = self.now_s();
+        let known = self.signature.take().filter(|signature| signature.is_of(script));
+        let signature = known.unwrap_or_else(|| Signature::of(script));
+        self.signature.insert(signature).sign(token, since_s)
     }
 
     /// Reads a session without its lock, into `buffer`: as it was committed last, or as it is just

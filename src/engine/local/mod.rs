@@ -28,6 +28,7 @@ pub use sweep::Pace;
 
 use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
+use crate::machine::process_id;
 use crate::session::id::Digest;
 use crate::session::record::HeaderError;
 use format::{INLINE_BYTES_MAX, PAGE_BYTES, Page, SLOT_HEADER_BYTES, Slot};
@@ -118,7 +119,7 @@ impl Locked {
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        if rustix::process::getpid() == self.owner {
+        if process_id() == self.owner {
             lock::unlock(self.file.as_fd());
             // Who has waited was not the only one, as a rule: the next gets its turn now, and not
             // when this process has used up its time. With 8 processes at one session on 2 cores
@@ -211,7 +212,7 @@ impl Store {
                 digest: *digest,
                 page: None,
                 stat: None,
-                owner: rustix::process::getpid(),
+                owner: process_id(),
                 waited,
             };
             let stat = self.checked_stat(&locked.file, digest)?;

@@ -2,6 +2,7 @@
 //!
 //! * [`Process`] and [`Identity`] (who.rs): which process is meant, on which machine, and whether
 //!   it still lives.
+//! * [`process_id`] (fork.rs): who this is.
 //! * [`Queue`] (queue.rs): who of them waits for the same thing, first come first served, in memory
 //!   that they share (segment.rs).
 //!
@@ -9,9 +10,11 @@
 //! between machines too; so where something is missing here (no `/proc`, no shared memory), the
 //! answer is the careful one, and nothing fails.
 
+mod fork;
 mod queue;
 mod segment;
 mod who;
 
+pub use fork::process_id;
 pub use queue::{Joined, Queue, Ticket};
 pub use who::{Identity, Process, host_name};

@@ -33,10 +33,11 @@
 //! always right. In doubt, a place is lost: its holder is then told that it is first, and asks for
 //! itself. So does who finds the slot in use for another key, or shares none with others.
 
+use super::fork::process_id;
 use super::segment::Segment;
 use super::who::{self, Identity, Process};
 use crate::limits::{QUEUE_PATIENCE, QUEUE_STEP, QUEUE_TICKETS_MAX};
-use rustix::process::{Pid, getpid};
+use rustix::process::Pid;
 use rustix::thread::futex;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::cell::{Cell, RefCell};
@@ -125,7 +126,7 @@ impl Queue {
                     segment: Arc::clone(&segment),
                     key,
                     entry: Cell::new(entry),
-                    owner: getpid(),
+                    owner: process_id(),
                     seen: Cell::new(seen),
                     was_first: Cell::new(number == state.serving),
                     standing: Cell::new((state.serving, Instant::now())),
@@ -244,7 +245,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if getpid() != self.owner {
+        if process_id() != self.owner {
             return;
         }
         let (slot, entry) = (self.slot(), self.entry.get());

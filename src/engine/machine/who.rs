@@ -1,7 +1,8 @@
 //! Which process of which machine, and whether it still lives.
 
+use super::fork::process_id;
 use rustix::io::Errno;
-use rustix::process::{Pid, getpid, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 use std::cell::Cell;
 use std::fs;
 use xxhash_rust::xxh3::xxh3_64;
@@ -29,13 +30,12 @@ pub struct Identity {
 impl Identity {
     /// Who is asking; none without a `/proc` of this process, as within a chroot.
     ///
-    /// Asked once per process and thread: later calls cost one `getpid`, for a fork is another
-    /// process.
+    /// Asked once per process and thread: a fork is another process.
     pub fn own() -> Option<Self> {
         thread_local! {
             static OWN: Cell<Option<(Pid, Option<Identity>)>> = const { Cell::new(None) };
         }
-        let pid = getpid();
+        let pid = process_id();
         match OWN.get() {
             Some((asked, own)) if asked == pid => own,
             _ => {

@@ -3,7 +3,10 @@
 //! itself.
 
 use crate::config::save_path::Endpoint;
+use crate::machine::process_id;
 use rustix::net::sockopt;
+use rustix::process::Pid;
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -25,7 +28,8 @@ pub trait World: Send + Sync {
     /// The time of day. The machines of a cluster agree about it within some seconds.
     fn now(&self) -> SystemTime;
 
-    /// Random bits, never the same twice, not in a fork either.
+    /// Random bits, never the same twice, not in a fork either. They tell things apart, and keep no
+    /// secret.
     fn random(&self) -> u128;
 
     /// Connects to a server.
@@ -47,12 +51,20 @@ impl World for System {
     }
 
     fn random(&self) -> u128 {
-        let mut bytes = [0; 16];
-        let got = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-        // Up to 256 bytes come whole, source: getrandom(2). A system without it is none that PHP
-        // itself could draw session ids on.
-        got.expect("the kernel's random source");
-        u128::from_le_bytes(bytes)
+        thread_local! {
+            static SOURCE: RefCell<Option<(Pid, fastrand::Rng)>> = const { RefCell::new(None) };
+        }
+        SOURCE.with_borrow_mut(|source| {
+            let own = process_id();
+            // A fork would go on with the numbers of its parent.
+            match source.as_mut().filter(|(owner, _)| *owner == own) {
+                Some((_, numbers)) => numbers.u128(..),
+                None => {
+                    let numbers = fastrand::Rng::with_seed(seed());
+                    source.insert((own, numbers)).1.u128(..)
+                }
+            }
+        })
     }
 
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
@@ -64,6 +76,16 @@ impl World for System {
             Ok(stream)
         })
     }
+}
+
+/// 64 bits of the system's random source.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    let got = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    // So few bytes come whole, source: getrandom(2). A system without it is none that PHP itself
+    // could draw session ids on.
+    got.expect("the kernel's random source");
+    u64::from_le_bytes(bytes)
 }
 
 /// Connects to the first address of a host that takes the connection.

@@ -21,6 +21,7 @@ pub use store::{Live, Pool, Store};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::{Open, Pace};
+use crate::machine::process_id;
 use crate::stats::{Counter, Counters, RequestStats};
 use id::{Digest, SessionId};
 use rustix::process::Pid;
@@ -85,7 +86,7 @@ impl Session {
             lifetime_s: 0,
             counters,
             stats: RequestStats::default(),
-            owner: rustix::process::getpid(),
+            owner: process_id(),
             held: None,
             fresh: None,
             validated: None,
@@ -371,7 +372,7 @@ impl Session {
     fn load_locked(&mut self, digest: &Digest, open: Open) -> Result<Option<Found>> {
         if self.is_forked() {
             self.forget_inherited();
-            self.owner = rustix::process::getpid();
+            self.owner = process_id();
         }
         // session_reset() reads again under the lock that it has, unless the session was destroyed.
         let mut held = self.held.take().filter(|held| held.digest() == digest);
@@ -440,7 +441,7 @@ impl Session {
     }
 
     fn is_forked(&self) -> bool {
-        rustix::process::getpid() != self.owner
+        process_id() != self.owner
     }
 
     /// Refuses what must not be saved.

@@ -6,10 +6,10 @@ use crate::config::save_path::{Endpoint, NodeAddress, SavePath};
 use crate::config::{Placement, RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::{self, Open};
-use crate::machine::Queue;
+use crate::machine::{Queue, process_id};
 use crate::node::System;
 use crate::stats::Counters;
-use rustix::process::{Pid, getpid};
+use rustix::process::Pid;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,7 +65,7 @@ pub(super) struct PoolLock {
 
 impl Drop for PoolLock {
     fn drop(&mut self) {
-        if getpid() == self.owner {
+        if process_id() == self.owner {
             self.live.run(async |cluster| cluster.release(&self.digest).await);
         }
     }
@@ -225,7 +225,7 @@ impl Pool {
     /// What this process has of the pool, if it has used it.
     pub fn live(&self) -> Option<Arc<Live>> {
         let live = self.live.borrow();
-        live.as_ref().filter(|(owner, _)| *owner == getpid()).map(|(_, live)| Arc::clone(live))
+        live.as_ref().filter(|(owner, _)| *owner == process_id()).map(|(_, live)| Arc::clone(live))
     }
 
     /// The nodes with the version of the server, if it is connected.
@@ -260,7 +260,7 @@ impl Pool {
         let live = Arc::new(Live { runtime, cluster: Mutex::new(cluster) });
         // What a fork has inherited is left alone: closing it would tell the system, which knows
         // that it is shared, to stop watching the parent's connections.
-        std::mem::forget(self.live.replace(Some((getpid(), Arc::clone(&live)))));
+        std::mem::forget(self.live.replace(Some((process_id(), Arc::clone(&live)))));
         Ok(live)
     }
 }
@@ -350,7 +350,7 @@ impl Store {
             let waited = cluster.open(digest, origin, script, settings).await?;
             Ok((waited, matches!(cluster.data(digest), Copy::Absent)))
         })?;
-        let lock = PoolLock { live, digest: *digest, owner: getpid(), waited };
+        let lock = PoolLock { live, digest: *digest, owner: process_id(), waited };
         // Dropping it gives it back.
         Ok((open != Open::Existing || !is_absent).then_some(Locked::Pool(lock)))
     }
