@@ -20,6 +20,10 @@ use tokio::time::Instant;
 /// while it was idle, and where a store of an earlier request arrived late.
 const TRIES: u32 = 4;
 
+/// Capacity of the buffer for records that is kept, in bytes: one large session must not be paid for
+/// by every worker for ever.
+const KEPT_BYTES: usize = 256 * 1024;
+
 /// What is to be stored.
 #[derive(Clone, Copy)]
 enum Content<'a> {
@@ -193,7 +197,10 @@ impl Cluster {
             let text = format!("session {digest} is not held, not saved");
             return Err(Error::new(ErrorKind::LeaseLost, text));
         };
-        let result = self.store(&mut holding, content, lifetime_s, settings).await;
+        let mut record = std::mem::take(&mut self.scratch);
+        let result = self.store(&mut holding, content, lifetime_s, settings, &mut record).await;
+        record.shrink_to(KEPT_BYTES);
+        self.scratch = record;
         self.give_back(holding).await;
         result
     }
@@ -204,6 +211,7 @@ impl Cluster {
         content: Content<'_>,
         lifetime_s: u64,
         settings: &Settings,
+        bytes: &mut Vec<u8>,
     ) -> Result<()> {
         let digest = holding.digest;
         let keys = Keys::of(&digest);
@@ -212,7 +220,6 @@ impl Cluster {
         let writer = self.world.random() as u64;
         let base = holding.base.as_ref().map(|base| base.record.stamp);
         let replaced_s = holding.base.as_ref().map(|base| base.record.lifetime_s);
-        let mut bytes = Vec::new();
         // Why an earlier try may have been carried out.
         let mut doubt: Option<Failure> = None;
         for _ in 0..TRIES {
@@ -227,13 +234,13 @@ impl Cluster {
             let stamp = Stamp { version: version.max(holding.granted_us), writer };
             let (now_s, data) = (self.now_s(), content.data());
             let record = content.record(stamp, lifetime_s, replaced_s, now_s);
-            record.encode(&digest, data, &mut bytes);
+            record.encode(&digest, data, bytes);
             self.check_size(&digest, node, keys.record(), bytes.len(), data.len())?;
 
             let ttl = self.ttl(record.kept_s(now_s));
             let seat = &mut holding.seats[0];
             let Lock::Held(lock_cas, lease) = seat.lock else { continue };
-            let mut asked = vec![set(keys.record(), &bytes, ttl, seat.cas)];
+            let mut asked = vec![set(keys.record(), bytes, ttl, seat.cas)];
             if let [seat] = &mut holding.seats[..] {
                 // One copy: whoever gets the lock behind this store reads what it has stored.
                 asked.push(delete(keys.lock(), lock_cas));

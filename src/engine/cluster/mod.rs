@@ -61,6 +61,8 @@ pub struct Cluster {
     queue: Queue,
     counters: &'static Counters,
     signature: Option<Signature>,
+    /// Where records are made; kept to save an allocation of their size.
+    scratch: Vec<u8>,
     /// The sessions that this process has open: one, as a rule.
     held: Vec<Holding>,
     /// What was sent without waiting for the answer.
@@ -246,6 +248,7 @@ impl Cluster {
             queue,
             counters,
             signature: None,
+            scratch: Vec::new(),
             held: Vec::new(),
             posted: Vec::new(),
             last_tag: 0,

@@ -10,8 +10,11 @@ use std::collections::VecDeque;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Bytes that are made room for at once, whatever a length says that a peer has sent.
-const READ_BYTES: usize = 64 * 1024;
+/// Room that is made for a read, in bytes: most sessions come with one.
+const READ_BYTES_MIN: usize = 16 * 1024;
+
+/// The same, at most, whatever a length says that a peer has sent.
+const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// A buffer that has grown beyond this is given back after use, in bytes: one large session must
 /// not be paid for by every worker for ever.
@@ -199,7 +202,7 @@ impl Pipeline {
             self.input.shrink_to(KEPT_BYTES);
         }
         let missing = at_least.saturating_sub(self.input.len());
-        self.input.reserve(missing.clamp(READ_BYTES / 16, READ_BYTES));
+        self.input.reserve(missing.clamp(READ_BYTES_MIN, READ_BYTES_MAX));
         match self.stream.read_buf(&mut self.input).await {
             Ok(0) => Err(self.broken(&io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => Ok(()),
