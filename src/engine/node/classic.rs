@@ -63,6 +63,11 @@ pub struct Classic<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Classic<S> {
+    /// The stream.
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Speaks the classic protocol on `stream`, on which no reply is outstanding.
     pub fn new(stream: S) -> Self {
         Self { stream }

@@ -2,11 +2,12 @@
 
 use super::classic::Classic;
 use super::pipeline::Pipeline;
-use super::{Answer, Broken, Late, Stream, Tag, World};
+use super::{Answer, Broken, Cause, Late, Stream, Tag, World};
 use crate::config::save_path::NodeAddress;
 use crate::error::shown;
 use crate::limits::{MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX};
 use crate::wire::memcached::meta::{self, Limits, Reply, Request};
+use std::time::{Duration, Instant};
 
 /// A connection that stands.
 pub(super) struct Connection {
@@ -28,16 +29,32 @@ struct Greeting {
 }
 
 impl Connection {
-    /// Connects and asks the server what it is: one round trip. The error is a reason.
-    pub(super) async fn open(world: &dyn World, address: &NodeAddress) -> Result<Self, String> {
-        let stream = world.connect(&address.endpoint).await.map_err(|error| error.to_string())?;
+    /// Connects and asks the server what it is: one round trip.
+    /// Gives up after `patience`, if the stream it gets can only be waited for in the kernel.
+    pub(super) async fn open(
+        world: &dyn World,
+        address: &NodeAddress,
+        patience: Duration,
+    ) -> Result<Self, Broken> {
+        let started = Instant::now();
+        let stream = world.connect(&address.endpoint).await;
+        let stream = stream.map_err(|error| Broken::of_io(&error))?;
         let mut pipeline = Pipeline::new(stream);
+        pipeline.set_patience(patience.saturating_sub(started.elapsed()));
         let greeting = Greeting::ask(&mut pipeline).await?;
         let protocol = match greeting.is_meta {
             true => Protocol::Meta(pipeline),
             false => Protocol::Classic(Classic::new(pipeline.into_stream())),
         };
         Ok(Self { protocol, greeting })
+    }
+
+    /// How long from now on waiting for the server may take.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        match &mut self.protocol {
+            Protocol::Meta(pipeline) => pipeline.set_patience(patience),
+            Protocol::Classic(classic) => classic.stream_mut().set_patience(patience),
+        }
     }
 
     pub(super) fn item_bytes_max(&self) -> usize {
@@ -126,7 +143,7 @@ async fn execute(
 
 impl Greeting {
     /// Asks for the version, whether the meta protocol is spoken, and the settings, in one write.
-    async fn ask(pipeline: &mut Pipeline) -> Result<Self, String> {
+    async fn ask(pipeline: &mut Pipeline) -> Result<Self, Broken> {
         let mut version = None;
         let mut is_meta = false;
         let mut item_bytes_max = None;
@@ -173,7 +190,8 @@ impl Greeting {
             })
             .await?;
         if !has_cas {
-            return Err("the server has no CAS (memcached -C), which sessions need".into());
+            let reason = "the server has no CAS (memcached -C), which sessions need".into();
+            return Err(Broken { cause: Cause::Nonsense, reason });
         }
         let version = version.unwrap_or_else(|| b"unknown version".to_vec());
         if meta::numbers_misses(&version) {

@@ -5,6 +5,7 @@
 //! connection.rs   a connection: greeting, and the protocol that the server speaks
 //! pipeline.rs     the meta protocol over a stream: many requests in one write, answers in order
 //! classic.rs      the classic text protocol through memcache-async, for servers without meta
+//! socket.rs       a socket that is waited for in the kernel
 //! world.rs        what the engine takes from outside: time, randomness, connections
 //! ```
 //!
@@ -20,6 +21,7 @@
 pub mod classic;
 mod connection;
 mod pipeline;
+mod socket;
 mod world;
 
 pub use world::{Connecting, Stream, System, World};
@@ -187,18 +189,22 @@ impl Node {
             return Ok(());
         }
         let deadline = Instant::now() + timeouts.connect;
-        let connecting = Connection::open(world, &self.address);
+        let connecting = Connection::open(world, &self.address, timeouts.connect);
         self.round_trips += 1;
-        let result = timeout_at(deadline, connecting).await.unwrap_or_else(|_| {
-            let spent = crate::config::time_with_unit(timeouts.connect);
-            Err(format!("no answer within {spent} (sessclust.connect_timeout)"))
-        });
-        let connection = result.map_err(|reason| {
-            Failure::new(Cause::Connect, format!("cannot connect to {}: {reason}", self.address))
-        })?;
-        self.links += 1;
-        self.connection = Some(connection);
-        Ok(())
+        let reason = match timeout_at(deadline, connecting).await {
+            Ok(Ok(connection)) => {
+                self.links += 1;
+                self.connection = Some(connection);
+                return Ok(());
+            }
+            Ok(Err(Broken { cause, reason })) if cause != Cause::Timeout => reason,
+            Ok(Err(_)) | Err(_) => {
+                let spent = crate::config::time_with_unit(timeouts.connect);
+                format!("no answer within {spent} (sessclust.connect_timeout)")
+            }
+        };
+        let text = format!("cannot connect to {}: {reason}", self.address);
+        Err(Failure::new(Cause::Connect, text))
     }
 
     /// Sends requests in one write and waits for their answers, which come in the same order, one
@@ -215,6 +221,7 @@ impl Node {
         self.ready(world, timeouts).await?;
         let connection = self.connection.as_mut().expect("it was made ready");
         self.round_trips += 1;
+        connection.set_patience(timeouts.request);
         let deadline = Instant::now() + timeouts.request;
         let result = timeout_at(deadline, connection.exchange(requests, &mut self.late)).await;
         self.judge(result, timeouts)
@@ -234,6 +241,7 @@ impl Node {
     ) -> Result<(), Failure> {
         self.ready(world, timeouts).await?;
         let connection = self.connection.as_mut().expect("it was made ready");
+        connection.set_patience(timeouts.request);
         let deadline = Instant::now() + timeouts.request;
         let result = timeout_at(deadline, connection.post(requests, tag, &mut self.late)).await;
         self.judge(result, timeouts)
@@ -248,6 +256,7 @@ impl Node {
             return Ok(());
         };
         self.round_trips += 1;
+        connection.set_patience(timeouts.request);
         let deadline = Instant::now() + timeouts.request;
         let result = timeout_at(deadline, connection.settle(&mut self.late)).await;
         self.judge(result, timeouts)
@@ -272,14 +281,14 @@ impl Node {
         result: Result<Result<T, Broken>, tokio::time::error::Elapsed>,
         timeouts: &Timeouts,
     ) -> Result<T, Failure> {
+        let address = &self.address;
         let (cause, text) = match result {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(Broken { cause, reason })) => {
-                (cause, format!("node {}: {reason}", self.address))
+            Ok(Err(Broken { cause, reason })) if cause != Cause::Timeout => {
+                (cause, format!("node {address}: {reason}"))
             }
-            Err(_) => {
+            Ok(Err(_)) | Err(_) => {
                 let spent = crate::config::time_with_unit(timeouts.request);
-                let address = &self.address;
                 let text =
                     format!("node {address}: no answer within {spent} (sessclust.request_timeout)");
                 (Cause::Timeout, text)
@@ -306,7 +315,11 @@ struct Broken {
 
 impl Broken {
     fn of_io(error: &std::io::Error) -> Self {
-        Self { cause: Cause::Cut, reason: error.to_string() }
+        let cause = match error.kind() {
+            std::io::ErrorKind::TimedOut => Cause::Timeout,
+            _ => Cause::Cut,
+        };
+        Self { cause, reason: error.to_string() }
     }
 
     fn nonsense(reason: impl fmt::Display) -> Self {

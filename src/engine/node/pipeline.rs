@@ -8,6 +8,7 @@ use crate::wire::memcached::ServerError;
 use crate::wire::memcached::meta::{self, Limits, Opaque, Reply, Request};
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Room that is made for a read, in bytes: most sessions come with one.
@@ -20,12 +21,17 @@ const READ_BYTES_MAX: usize = 256 * 1024;
 /// not be paid for by every worker for ever.
 const KEPT_BYTES: usize = 256 * 1024;
 
+const NO_MEMCACHED: &str = "not a memcached server";
+
+const CLOSED: &str = "the connection was closed";
+
 /// A stream and what is expected on it.
 pub(super) struct Pipeline {
     stream: Box<dyn Stream>,
     output: Vec<u8>,
+    /// What was read, up to `filled`; up to `consumed` it was dealt with.
     input: Vec<u8>,
-    /// What of the input was dealt with.
+    filled: usize,
     consumed: usize,
     next: u32,
     expected: VecDeque<Expected>,
@@ -51,6 +57,7 @@ impl Pipeline {
             stream,
             output: Vec::new(),
             input: Vec::new(),
+            filled: 0,
             consumed: 0,
             next: 0,
             expected: VecDeque::new(),
@@ -59,6 +66,11 @@ impl Pipeline {
             is_answering: false,
             is_fresh: true,
         }
+    }
+
+    /// How long from now on waiting for the server may take.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.stream.set_patience(patience);
     }
 
     /// Believes only numbered misses from now on.
@@ -74,7 +86,7 @@ impl Pipeline {
 
     /// Whether there are bytes that nothing was asked for.
     pub(super) fn has_unasked_input(&self) -> bool {
-        self.expected.is_empty() && self.consumed < self.input.len()
+        self.expected.is_empty() && self.consumed < self.filled
     }
 
     /// Whether answers to requests are missing that will come.
@@ -89,28 +101,28 @@ impl Pipeline {
     }
 
     /// Sends what is asked on a new connection only. `take` gets each reply with the request that
-    /// it belongs to, and says whether it was the last one to that. The error is a reason.
+    /// it belongs to, and says whether it was the last one to that; or why it will not do.
     pub(super) async fn greet(
         &mut self,
         requests: &[Request<'_>],
         mut take: impl FnMut(&Request<'_>, &Reply<'_>) -> Result<bool, String>,
-    ) -> Result<(), String> {
-        let io_error = |broken: Broken| broken.reason;
-        self.send(requests, None).await.map_err(io_error)?;
+    ) -> Result<(), Broken> {
+        let refused = |reason| Broken { cause: Cause::Nonsense, reason };
+        self.send(requests, None).await?;
         self.expected.clear();
         for request in requests {
             loop {
-                let input = &self.input[self.consumed..];
+                let input = &self.input[self.consumed..self.filled];
                 match meta::decode(input, &self.limits) {
-                    Err(error) => return Err(format!("not a memcached server: {error}")),
+                    Err(error) => return Err(refused(format!("{NO_MEMCACHED}: {error}"))),
                     Ok(Decoded::Incomplete { at_least }) => {
-                        self.read(at_least).await.map_err(io_error)?;
+                        self.read(at_least).await?;
                     }
                     Ok(Decoded::Reply { reply, consumed }) => {
                         if !reply.answers(request) {
-                            return Err("not a memcached server".into());
+                            return Err(refused(NO_MEMCACHED.into()));
                         }
-                        let is_last = take(request, &reply)?;
+                        let is_last = take(request, &reply).map_err(refused)?;
                         self.consumed += consumed;
                         if is_last {
                             break;
@@ -119,9 +131,9 @@ impl Pipeline {
                 }
             }
         }
-        match self.consumed == self.input.len() {
+        match self.consumed == self.filled {
             true => Ok(()),
-            false => Err("not a memcached server: it says more than it is asked".into()),
+            false => Err(refused(format!("{NO_MEMCACHED}: it says more than it is asked"))),
         }
     }
 
@@ -175,7 +187,7 @@ impl Pipeline {
     /// Waits for the next answer, with the tag of its request.
     async fn receive(&mut self) -> Result<(Option<Tag>, Answer), Broken> {
         loop {
-            match meta::decode(&self.input[self.consumed..], &self.limits) {
+            match meta::decode(&self.input[self.consumed..self.filled], &self.limits) {
                 Err(error) => return Err(Broken::nonsense(error)),
                 Ok(Decoded::Incomplete { at_least }) => self.read(at_least).await?,
                 Ok(Decoded::Reply { reply, consumed }) => {
@@ -196,28 +208,38 @@ impl Pipeline {
 
     /// Reads more of a reply that has `at_least` bytes.
     async fn read(&mut self, at_least: usize) -> Result<(), Broken> {
-        self.input.drain(..self.consumed);
+        self.input.copy_within(self.consumed..self.filled, 0);
+        self.filled -= self.consumed;
         self.consumed = 0;
-        if self.input.is_empty() {
-            self.input.shrink_to(KEPT_BYTES);
+        if self.filled == 0 && self.input.len() > KEPT_BYTES {
+            self.input = Vec::new();
         }
-        let missing = at_least.saturating_sub(self.input.len());
-        self.input.reserve(missing.clamp(READ_BYTES_MIN, READ_BYTES_MAX));
-        match self.stream.read_buf(&mut self.input).await {
+        let missing = at_least.saturating_sub(self.filled);
+        let room = missing.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+        if self.input.len() < self.filled + room {
+            self.input.resize(self.filled + room, 0);
+        }
+        match self.stream.read(&mut self.input[self.filled..]).await {
             Ok(0) => Err(self.broken(&io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) => Ok(()),
+            Ok(read_bytes) => {
+                self.filled += read_bytes;
+                Ok(())
+            }
             Err(error) => Err(self.broken(&error)),
         }
     }
 
     fn broken(&self, error: &io::Error) -> Broken {
         // Closed while it was idle: a server that was restarted, or its idle_timeout.
-        let is_stale = !self.is_fresh && !self.is_answering && self.input.len() == self.consumed;
-        let reason = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the connection was closed".into(),
-            _ => error.to_string(),
+        let is_stale = !self.is_fresh && !self.is_answering && self.filled == self.consumed;
+        let (cause, reason) = match error.kind() {
+            io::ErrorKind::TimedOut => (Cause::Timeout, String::new()),
+            io::ErrorKind::UnexpectedEof if is_stale => (Cause::Stale, CLOSED.into()),
+            io::ErrorKind::UnexpectedEof => (Cause::Cut, CLOSED.into()),
+            _ if is_stale => (Cause::Stale, error.to_string()),
+            _ => (Cause::Cut, error.to_string()),
         };
-        Broken { cause: if is_stale { Cause::Stale } else { Cause::Cut }, reason }
+        Broken { cause, reason }
     }
 }
 

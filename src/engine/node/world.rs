@@ -2,6 +2,7 @@
 //! code: time, randomness and connections. Delays and timeouts are tokio's, which can be simulated
 //! itself.
 
+use super::socket::Socket;
 use crate::config::save_path::Endpoint;
 use crate::machine::process_id;
 use rustix::net::sockopt;
@@ -16,9 +17,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Bytes to and from a server.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// How long from now on reading and writing may take altogether. A stream that returns while it
+    /// waits need not know: whoever waits for it stops in time.
+    fn set_patience(&mut self, _patience: Duration) {}
+}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl Stream for tokio::io::DuplexStream {}
 
 /// A connection in the making.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
@@ -69,11 +74,19 @@ impl World for System {
 
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         Box::pin(async move {
-            let stream: Box<dyn Stream> = match endpoint {
-                Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
-                Endpoint::Tcp { host, port } => Box::new(connect_tcp(host, *port).await?),
-            };
-            Ok(stream)
+            // Connecting can be given up, which a blocking connect cannot.
+            match endpoint {
+                Endpoint::Unix(path) => {
+                    let socket = UnixStream::connect(path).await?.into_std()?;
+                    socket.set_nonblocking(false)?;
+                    Ok(Box::new(Socket::new(socket)) as Box<dyn Stream>)
+                }
+                Endpoint::Tcp { host, port } => {
+                    let socket = connect_tcp(host, *port).await?.into_std()?;
+                    socket.set_nonblocking(false)?;
+                    Ok(Box::new(Socket::new(socket)) as Box<dyn Stream>)
+                }
+            }
         })
     }
 }

@@ -1,0 +1,106 @@
+//! A socket that is waited for in the kernel.
+//!
+//! While PHP waits for its session its thread has nothing else to do, so nothing is gained by an
+//! event loop: that costs another system call for every wait, and a tenth of the time that a
+//! request spends with us. So reading blocks, for as long as [`Stream::set_patience`] allows, and
+//! whoever asks several nodes sends to all of them before it reads from the first.
+
+use super::Stream;
+use rustix::net::sockopt::{self, Timeout};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A blocking socket as a stream of tokio.
+pub(super) struct Socket<S> {
+    socket: S,
+    deadline: Instant,
+    /// How long the kernel waits, as it was told last.
+    patience: Duration,
+}
+
+impl<S: AsFd> Socket<S> {
+    pub(super) fn new(socket: S) -> Self {
+        Self { socket, deadline: Instant::now(), patience: Duration::ZERO }
+    }
+
+    /// Tells the kernel how long to wait, if that has become notably less or is another time now.
+    fn prepare(&mut self) -> io::Result<()> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        // A hundredth more or less does not matter, and saves telling it every time.
+        if left > self.patience || left < self.patience.mul_f64(0.99) {
+            sockopt::set_socket_timeout(&self.socket, Timeout::Recv, Some(left))?;
+            sockopt::set_socket_timeout(&self.socket, Timeout::Send, Some(left))?;
+            self.patience = left;
+        }
+        Ok(())
+    }
+
+    fn wait<T>(&mut self, mut step: impl FnMut(&S) -> io::Result<T>) -> Poll<io::Result<T>> {
+        loop {
+            if let Err(error) = self.prepare() {
+                return Poll::Ready(Err(error));
+            }
+            match step(&self.socket) {
+                // A signal of PHP's, such as that of max_execution_time.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
+
+impl<S: AsFd + Send + Unpin> Stream for Socket<S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    fn set_patience(&mut self, patience: Duration) {
+        self.deadline = Instant::now() + patience;
+    }
+}
+
+impl<S: AsFd + Unpin> AsyncRead for Socket<S>
+where
+    for<'a> &'a S: Read,
+{
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let unfilled = buffer.initialize_unfilled();
+        self.wait(|mut socket| socket.read(unfilled))
+            .map_ok(|read_bytes| buffer.advance(read_bytes))
+    }
+}
+
+impl<S: AsFd + Unpin> AsyncWrite for Socket<S>
+where
+    for<'a> &'a S: Write,
+{
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.wait(|mut socket| socket.write(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The socket is closed when it is dropped; there is nothing to say before.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
