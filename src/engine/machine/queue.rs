@@ -200,7 +200,9 @@ impl Ticket {
             let mut pause = timeout.saturating_sub(started.elapsed());
             if !self.is_first() {
                 let (first, stood) = self.standing();
-                if slot.advance(Entry::is_gone) {
+                // Looking at a process costs several system calls, and most do their work and leave.
+                let is_gone = |entry: Entry, serving| stood >= QUEUE_STEP && entry.is_gone(serving);
+                if slot.advance(is_gone) {
                     continue;
                 }
                 if stood >= QUEUE_PATIENCE {
