@@ -218,6 +218,21 @@ impl Ticket {
             if pause.is_zero() {
                 return false;
             }
+            let place = self.entry.get().ticket.wrapping_sub(slot.state().serving);
+            let mut moved = false;
+            if place <= 1 {
+                let spin = Instant::now();
+                while spin.elapsed() < Duration::from_micros(200) {
+                    if slot.epoch.load(SeqCst) != epoch {
+                        moved = true;
+                        break;
+                    }
+                    rustix::thread::sched_yield();
+                }
+            }
+            if moved {
+                continue;
+            }
             slot.sleep(epoch, self.entry.get().ticket, pause);
         }
     }
