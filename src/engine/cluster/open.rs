@@ -228,6 +228,7 @@ impl Cluster {
         }
         // What is lost with the connection counts as a lock that is not held.
         let _ = self.nodes[node].settle(&holding.timeouts).await;
+        self.take_late(node);
         let answer = self.late_locks.iter().position(|(token, ..)| *token == holding.token);
         let answer = answer.and_then(|index| self.late_locks.swap_remove(index).1);
         let seat = &mut holding.seats[index];
