@@ -1,6 +1,7 @@
 //! A real memcached for a test: on a Unix socket of its own, and gone with its value.
 
 use super::wait_for;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 pub struct Memcached {
     process: Child,
     folder: TempDir,
+    options: Vec<String>,
 }
 
 impl Memcached {
@@ -18,12 +20,10 @@ impl Memcached {
     #[track_caller]
     pub fn start(options: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut command = Command::new("memcached");
-        // The user counts only where root starts it, which memcached refuses without one.
-        command.args(["-u", "root", "-t", "1", "-s"]).arg(folder.path().join("socket"));
-        match command.args(options).stdin(Stdio::null()).spawn() {
+        let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+        match spawn(&folder, &options) {
             Ok(process) => {
-                let server = Self { process, folder };
+                let server = Self { process, folder, options };
                 wait_for("memcached", || server.try_connect().is_ok());
                 Some(server)
             }
@@ -35,12 +35,25 @@ impl Memcached {
         }
     }
 
+    /// Kills it.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Kills it and starts it again on the same socket, with nothing in it.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.process = spawn(&self.folder, &self.options).expect("it has started before");
+        wait_for("memcached", || self.try_connect().is_ok());
+    }
+
     /// Where it listens.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 
-    fn try_connect(&self) -> std::io::Result<UnixStream> {
+    fn try_connect(&self) -> io::Result<UnixStream> {
         UnixStream::connect(self.socket())
     }
 
@@ -55,7 +68,16 @@ impl Memcached {
 
 impl Drop for Memcached {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
+}
+
+fn spawn(folder: &TempDir, options: &[String]) -> io::Result<Child> {
+    // The user counts only where root starts it, which memcached refuses without one.
+    Command::new("memcached")
+        .args(["-u", "root", "-t", "1", "-s"])
+        .arg(folder.path().join("socket"))
+        .args(options)
+        .stdin(Stdio::null())
+        .spawn()
 }

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 
 pub mod classic_only;
 pub mod memcached;
+pub mod pool;
 pub mod proxy;
 
 /// How long a test waits for anything before it fails: far above what a loaded machine needs.

@@ -1,0 +1,290 @@
+//! What a session in a pool costs: how often a node is waited for, and what is sent. Counted on the
+//! wire by the proxy before each memcached, never by time.
+//!
+//! That a step does not wait is shown by its end while all replies are held.
+
+mod support;
+
+use sessclust_engine::config::{Settings, WriteMode};
+use sessclust_engine::session::Access;
+use sessclust_engine::stats::Counter;
+use support::pool::{PoolSite, Process, lock_key, record_key};
+use support::proxy::{Fault, Place, Proxy};
+use support::{LIFETIME_S, Request, id};
+
+/// A pool of one node, and a process that is connected to it.
+struct Setting {
+    process: Process,
+    site: PoolSite,
+}
+
+impl Setting {
+    fn new() -> Option<Self> {
+        let site = PoolSite::start(1)?;
+        let process = site.process();
+        // Its connection stands from here on.
+        process.request().peek(&site.id());
+        site.proxy().reset();
+        Some(Self { process, site })
+    }
+
+    fn proxy(&self) -> &Proxy {
+        self.site.proxy()
+    }
+
+    /// Checks what was sent since the last call, and how often somebody waited.
+    #[track_caller]
+    fn expect(&self, waits: usize, log: &[String]) {
+        self.proxy().wait_for("all requests", |counts| {
+            counts.requests.values().sum::<usize>() >= log.len()
+        });
+        assert_eq!(self.proxy().log(), log);
+        assert_eq!(self.proxy().counts().waits, waits);
+        assert_eq!(self.proxy().counts().connections, 0, "a new connection");
+        self.proxy().reset();
+    }
+}
+
+/// What the commands of a session look like in the proxy's log.
+struct Wire {
+    add_lock: String,
+    read: String,
+    store: String,
+    unlock: String,
+}
+
+impl Wire {
+    fn of(text: &str) -> Self {
+        let (lock, record) = (lock_key(text), record_key(text));
+        Self {
+            add_lock: format!("ms {lock}"),
+            read: format!("mg {record}"),
+            store: format!("ms {record}"),
+            unlock: format!("md {lock}"),
+        }
+    }
+}
+
+/// One after the other as `session_start()` in strict mode and the end of the request do.
+#[test]
+fn a_known_session_is_opened_in_one_round_trip_and_committed_in_another() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { add_lock, read, store, unlock } = Wire::of(&shop);
+    on.site.put(&shop, b"before");
+    on.site.wait_until_free(&shop);
+    on.proxy().reset();
+
+    let mut request = on.process.request();
+    assert!(request.knows(&shop));
+    on.expect(1, &[add_lock, read]);
+    assert_eq!(request.open(&shop), b"before");
+    on.expect(0, &[]);
+    request.write(&shop, b"after").unwrap();
+    on.expect(1, &[store, unlock]);
+    assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 2);
+    on.expect(0, &[]);
+    assert_eq!(on.site.get(&shop), b"after");
+}
+
+#[test]
+fn a_session_is_opened_in_one_round_trip_without_strict_mode_too() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { add_lock, read, unlock, .. } = Wire::of(&shop);
+    let mut request = on.process.request();
+    assert_eq!(request.open(&shop), b"");
+    on.expect(1, &[add_lock, read]);
+    request.close();
+    on.expect(0, &[unlock]);
+}
+
+#[test]
+fn unchanged_data_cost_one_round_trip() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { add_lock, read, unlock, .. } = Wire::of(&shop);
+    on.process.put(&shop, b"same");
+    on.proxy().reset();
+
+    let mut request = on.process.request();
+    request.open(&shop);
+    on.expect(1, &[add_lock, read.clone()]);
+    request.touch(&shop, b"same").unwrap();
+    // A touch is a read without the value; see `an_unchanged_session_lives_on`.
+    on.expect(1, &[read, unlock]);
+    request.close();
+    on.expect(0, &[]);
+    assert_eq!(on.process.count(Counter::Touches), 1);
+}
+
+#[test]
+fn a_fresh_session_is_opened_without_waiting() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { add_lock, store, unlock, .. } = Wire::of(&shop);
+    on.proxy().plan(Place::EveryReply, Fault::Hold);
+    let mut request = on.process.request();
+    assert_eq!(request.open_fresh(&shop).unwrap(), b"");
+    assert_eq!(request.session.stats().round_trips, 0);
+    on.expect(0, &[add_lock]);
+    on.proxy().release();
+    on.proxy().wait_for("the lock's answer", |counts| counts.waits == 1);
+    on.proxy().reset();
+    request.write(&shop, b"new").unwrap();
+    on.expect(1, &[store, unlock]);
+    assert_eq!(on.site.get(&shop), b"new");
+}
+
+#[test]
+fn reading_without_the_lock_costs_one_round_trip() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    on.process.put(&shop, b"data");
+    on.proxy().reset();
+    let mut request = on.process.request();
+    assert!(request.session.validate(id(&shop), Access::Unlocked));
+    on.expect(1, &[Wire::of(&shop).read]);
+    assert_eq!(request.peek(&shop), b"data");
+    request.close();
+    on.expect(0, &[]);
+}
+
+#[test]
+fn strict_mode_finds_an_unknown_id_in_one_round_trip_and_leaves_nothing() {
+    let Some(on) = Setting::new() else { return };
+    let sent = on.site.id();
+    let Wire { add_lock, read, unlock, .. } = Wire::of(&sent);
+    let mut request = on.process.request();
+    assert!(!request.knows(&sent));
+    on.expect(1, &[add_lock, read, unlock]);
+    assert!(on.site.holder(&sent).is_none() && on.site.record(&sent).is_none());
+}
+
+/// A node that was added to the pool has nothing yet, so a miss has to be looked into.
+#[test]
+fn a_miss_costs_one_round_trip_more_where_there_are_more_nodes() {
+    let Some(site) = PoolSite::start(3) else { return };
+    let sent = site.id();
+    let mut request = site.request();
+    assert!(!request.knows(&sent));
+    let asked = |node: &support::pool::SiteNode| node.proxy.counts().of("mg");
+    assert_eq!(site.nodes.iter().map(asked).sum::<usize>(), 2);
+    // Each of the two had to be connected to.
+    assert_eq!(request.session.stats().round_trips, 4);
+}
+
+#[test]
+fn a_session_is_read_again_without_asking() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    on.process.put(&shop, b"stored");
+    let mut request = on.process.request();
+    request.open(&shop);
+    on.proxy().reset();
+    // session_reset().
+    assert_eq!(request.open(&shop), b"stored");
+    on.expect(0, &[]);
+}
+
+#[test]
+fn giving_up_a_session_sends_the_unlock_and_waits_for_nothing() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    on.process.put(&shop, b"stored");
+    let mut request = on.process.request();
+    request.open(&shop);
+    on.proxy().reset();
+    on.proxy().plan(Place::EveryReply, Fault::Hold);
+    // session_abort().
+    request.close();
+    on.expect(0, &[Wire::of(&shop).unlock]);
+    on.proxy().heal();
+    on.site.wait_until_free(&shop);
+}
+
+#[test]
+fn destroying_the_session_in_use_costs_one_round_trip() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { store, unlock, .. } = Wire::of(&shop);
+    on.process.put(&shop, b"stored");
+    let mut request = on.process.request();
+    request.open(&shop);
+    on.proxy().reset();
+    request.session.destroy(id(&shop)).unwrap();
+    on.expect(1, &[store, unlock]);
+    request.close();
+    on.expect(0, &[]);
+    assert!(on.site.record(&shop).unwrap().is_tombstone);
+}
+
+#[test]
+fn destroying_another_session_costs_two_round_trips() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { read, store, .. } = Wire::of(&shop);
+    on.process.put(&shop, b"stored");
+    on.proxy().reset();
+    on.process.request().session.destroy(id(&shop)).unwrap();
+    on.expect(2, &[read, store]);
+}
+
+fn delayed(on: &Setting) -> Request {
+    let settings = Settings { write: WriteMode::Delayed, ..on.process.settings.clone() };
+    on.process.request_with(&settings)
+}
+
+#[test]
+fn a_delayed_write_waits_for_nothing() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { store, unlock, .. } = Wire::of(&shop);
+    let mut request = delayed(&on);
+    request.open(&shop);
+    on.proxy().reset();
+    on.proxy().plan(Place::EveryReply, Fault::Hold);
+    request.write(&shop, b"later").unwrap();
+    assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 1, "that of opening it");
+    on.expect(0, &[store, unlock]);
+    on.proxy().heal();
+    assert_eq!(on.process.request().open(&shop), b"later");
+}
+
+#[test]
+fn a_delayed_touch_waits_for_nothing() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { read, unlock, .. } = Wire::of(&shop);
+    on.process.put(&shop, b"same");
+    let mut request = delayed(&on);
+    request.open(&shop);
+    on.proxy().reset();
+    on.proxy().plan(Place::EveryReply, Fault::Hold);
+    request.touch(&shop, b"same").unwrap();
+    request.close();
+    on.expect(0, &[read, unlock]);
+    on.proxy().heal();
+}
+
+#[test]
+fn a_connection_costs_one_round_trip_and_then_serves_a_thousand_requests() {
+    let Some(site) = PoolSite::start(1) else { return };
+    let process = site.process();
+    let mut request = process.request();
+    request.open(&site.id());
+    assert_eq!(request.session.stats().round_trips, 2);
+    let log = site.proxy().log();
+    assert_eq!(log[..3], ["version", "mn", "stats settings"]);
+    assert_eq!(site.proxy().counts().waits, 2);
+    let shop = site.id();
+    for round in 0..1000_u32 {
+        let mut request = process.request();
+        let before = request.open(&shop);
+        assert_eq!(before, if round == 0 { vec![] } else { (round - 1).to_le_bytes().to_vec() });
+        request.write(&shop, &round.to_le_bytes()).unwrap();
+        request.close();
+    }
+    let counts = site.proxy().counts();
+    assert_eq!((counts.connections, counts.open), (1, 1));
+}
