@@ -427,7 +427,8 @@ impl Cluster {
             Joined::Ticket(ticket) => {
                 // Cut in pieces, for other sessions of this process may have to be kept.
                 let piece = holding.lease / 3;
-                while !ticket.wait(piece.min(patience.left())) {
+                // Who is first asks by itself, for who has the session may be anywhere.
+                while !ticket.is_first() && !ticket.wait(piece.min(patience.left())) {
                     self.check_deadline(holding, patience)?;
                     self.renew().await;
                 }
