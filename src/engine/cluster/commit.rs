@@ -310,10 +310,18 @@ impl Cluster {
             // The first try has asked who has the lock; the second one adopts what is our own.
             let mut patience = Patience::new(settings);
             if !self.take_seat(holding, index, true, &mut patience).await? {
-                return Ok(match self.look(holding, base, writer).await {
-                    Ok(Standing::Stored) => Standing::Stored,
-                    _ => Standing::Overtaken,
-                });
+                let standing = self.look(holding, base, writer).await;
+                return match standing.map_err(|failure| not_saved(&holding.digest, &failure))? {
+                    Standing::Base => {
+                        let text = format!(
+                            "session {} is in use by another request, after this one lost its \
+                             lock, not saved",
+                            holding.digest
+                        );
+                        Err(Error::new(ErrorKind::LeaseLost, text))
+                    }
+                    standing => Ok(standing),
+                };
             }
             if index == 0 {
                 let standing = standing(holding.seats[0].stamp, base, writer);
