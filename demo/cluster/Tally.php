@@ -119,5 +119,7 @@ function record_key(string $cookie): string
 {
     global $handler;
     $id = explode('=', $cookie, 2)[1];
-    return $handler === 'sessclust' ? 'sc:r:' . hash('sha256', $id) : "memc.sess.key.$id";
+    // sessclust's is made in src/engine/session/id.rs.
+    return $handler === 'sessclust' ? 'sc:r:' . hash('sha256', "sessclust session 1\0$id")
+        : "memc.sess.key.$id";
 }
