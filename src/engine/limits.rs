@@ -42,6 +42,10 @@ pub const SWEEP_CHECK: Duration = Duration::from_secs(1);
 /// Requests of one machine that can queue for one thing, at most; more poll for themselves.
 pub const QUEUE_TICKETS_MAX: u16 = 64;
 
+/// How long the next one in a queue watches for its turn before it sleeps. About four requests that
+/// do nothing but increment a number; one that does real work is slept for.
+pub const QUEUE_SPIN: Duration = Duration::from_micros(200);
+
 /// Longest time for which a queue stands still when who is first in it dies.
 pub const QUEUE_STEP: Duration = Duration::from_millis(50);
 

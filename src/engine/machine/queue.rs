@@ -36,7 +36,7 @@
 use super::fork::process_id;
 use super::segment::Segment;
 use super::who::{self, Identity, Process};
-use crate::limits::{QUEUE_PATIENCE, QUEUE_STEP, QUEUE_TICKETS_MAX};
+use crate::limits::{QUEUE_PATIENCE, QUEUE_SPIN, QUEUE_STEP, QUEUE_TICKETS_MAX};
 use rustix::process::Pid;
 use rustix::thread::futex;
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -200,8 +200,9 @@ impl Ticket {
             let mut pause = timeout.saturating_sub(started.elapsed());
             if !self.is_first() {
                 let (first, stood) = self.standing();
-                // Looking at a process costs several system calls, and most do their work and leave.
-                let is_gone = |entry: Entry, serving| stood >= QUEUE_STEP && entry.is_gone(serving);
+                // Looking at a process costs several system calls; most do their work and leave.
+                let looks = stood >= QUEUE_STEP || pause.is_zero();
+                let is_gone = |entry: Entry, serving| looks && entry.is_gone(serving);
                 if slot.advance(is_gone) {
                     continue;
                 }
@@ -218,19 +219,10 @@ impl Ticket {
             if pause.is_zero() {
                 return false;
             }
+            // The next one's turn may be about to come, and waking up takes longer than a short
+            // request does: 50 us, where a processor has gone to sleep.
             let place = self.entry.get().ticket.wrapping_sub(slot.state().serving);
-            let mut moved = false;
-            if place <= 1 {
-                let spin = Instant::now();
-                while spin.elapsed() < Duration::from_micros(200) {
-                    if slot.epoch.load(SeqCst) != epoch {
-                        moved = true;
-                        break;
-                    }
-                    rustix::thread::sched_yield();
-                }
-            }
-            if moved {
+            if place <= 1 && slot.spin(epoch, pause.min(QUEUE_SPIN)) {
                 continue;
             }
             slot.sleep(epoch, self.entry.get().ticket, pause);
@@ -383,6 +375,19 @@ impl Slot {
         // Of the waiters at most two share a bit. A failure leaves them to wake by themselves.
         let all = i32::MAX as u32;
         let _ = futex::wake_bitset(&self.epoch, SHARED, all, bit(self.state().serving));
+    }
+
+    /// Watches for anything to happen after `epoch`, without sleeping but letting others run. Says
+    /// whether it has.
+    fn spin(&self, epoch: u32, timeout: Duration) -> bool {
+        let started = Instant::now();
+        while started.elapsed() < timeout {
+            if self.epoch.load(SeqCst) != epoch {
+                return true;
+            }
+            rustix::thread::sched_yield();
+        }
+        false
     }
 
     /// Sleeps until the holder of `ticket` is woken, or for `pause`. Does not if the epoch has
