@@ -52,6 +52,9 @@ fn module(module: ModuleBuilder<'_>) -> ModuleBuilder<'_> {
 /// MINIT.
 unsafe extern "C" fn startup(_type: c_int, module_number: c_int) -> c_int {
     stats::map_counters();
+    // Before our own hook for forks is set below, so that it finds the number of the process
+    // forgotten: the C library calls the hooks in the order in which they were set.
+    sessclust_engine::machine::process_id();
     // Twice in one process if MINIT runs twice; the second call finds nothing to forget.
     // SAFETY: the function is of this library, and the C library forgets it when that is unloaded.
     if unsafe { ffi::pthread_atfork(None, None, Some(worker::after_fork)) } != 0 {

@@ -45,7 +45,7 @@ enum Standing {
 impl Cluster {
     /// Stores the data of a session that is held, and gives its lock back in the same write. One
     /// round trip; with [`WriteMode::Delayed`] none. The session is not held any more, whatever
-    /// comes of it.
+    /// comes of it. Says what it is now.
     ///
     /// # Errors
     /// Nothing was saved: [`ErrorKind::LeaseLost`], [`ErrorKind::Destroyed`],
@@ -56,7 +56,7 @@ impl Cluster {
         data: &[u8],
         lifetime_s: u64,
         settings: &Settings,
-    ) -> Result<()> {
+    ) -> Result<Stamp> {
         self.store_held(digest, Content::Data(data), lifetime_s, settings).await
     }
 
@@ -102,7 +102,11 @@ impl Cluster {
                 posted.map(|()| Answer::Done { cas: None })
             }
             WriteMode::Through => {
-                let answers = self.exchange_again(node, &timeouts, &asked).await;
+                let mut answers = self.exchange(node, &timeouts, &asked).await;
+                if let Err(Failure { cause: Cause::Stale, .. }) = answers {
+                    // The lock is none of the next connection's.
+                    answers = self.exchange(node, &timeouts, &asked[..1]).await;
+                }
                 answers.map(|answers| answers.into_iter().next().unwrap_or(Answer::Missing))
             }
         };
@@ -144,7 +148,7 @@ impl Cluster {
                 // Who destroys a session does not mind what it has become meanwhile.
                 Err(error) if error.kind() == ErrorKind::LeaseLost => {}
                 Err(error) if error.kind() == ErrorKind::Destroyed => return Ok(()),
-                result => return result,
+                result => return result.map(|_| ()),
             }
         }
         self.store_unlocked(digest, Content::Tombstone, lifetime_s, settings).await
@@ -192,7 +196,7 @@ impl Cluster {
         content: Content<'_>,
         lifetime_s: u64,
         settings: &Settings,
-    ) -> Result<()> {
+    ) -> Result<Stamp> {
         let Some(mut holding) = self.take(digest) else {
             let text = format!("session {digest} is not held, not saved");
             return Err(Error::new(ErrorKind::LeaseLost, text));
@@ -212,7 +216,7 @@ impl Cluster {
         lifetime_s: u64,
         settings: &Settings,
         bytes: &mut Vec<u8>,
-    ) -> Result<()> {
+    ) -> Result<Stamp> {
         let digest = holding.digest;
         let keys = Keys::of(&digest);
         let node = holding.seats[0].node;
@@ -225,7 +229,7 @@ impl Cluster {
         for _ in 0..TRIES {
             match self.secure(holding, base, writer, settings).await {
                 Ok(Standing::Base) => {}
-                Ok(Standing::Stored) => return Ok(()),
+                Ok(Standing::Stored) => return Ok(stored(holding)),
                 Ok(Standing::Overtaken) => return Err(overtaken(holding)),
                 Err(error) => return Err(doubt.map_or(error, |doubt| unknown(&digest, &doubt))),
             }
@@ -247,15 +251,21 @@ impl Cluster {
                 seat.lock = Lock::None;
                 if settings.write == WriteMode::Delayed {
                     let posted = Posted::Commit(digest);
-                    let result = self.post(node, &holding.timeouts, &asked, posted).await;
-                    return result.map_err(|failure| unknown(&digest, &failure));
+                    match self.post(node, &holding.timeouts, &asked, posted).await {
+                        Ok(()) => return Ok(stamp),
+                        Err(failure) if failure.may_have_been_sent() => doubt = Some(failure),
+                        Err(failure) => {
+                            return Err(unknown(&digest, doubt.as_ref().unwrap_or(&failure)));
+                        }
+                    }
+                    continue;
                 }
             }
             match self.exchange(node, &holding.timeouts, &asked).await {
                 Ok(answers) => match answers.into_iter().next() {
                     Some(Answer::Done { .. }) if Instant::now() < lease.until => {
                         self.forget_elsewhere(holding).await;
-                        return Ok(());
+                        return Ok(stamp);
                     }
                     Some(Answer::Done { .. }) => {
                         let text = format!(
@@ -269,7 +279,7 @@ impl Cluster {
                     }
                     // Rule 8: not a refusal yet.
                     _ => match self.look(holding, base, writer).await {
-                        Ok(Standing::Stored) => return Ok(()),
+                        Ok(Standing::Stored) => return Ok(stored(holding)),
                         Ok(Standing::Base) => {}
                         Ok(Standing::Overtaken) => return Err(overtaken(holding)),
                         Err(failure) => return Err(unknown(&digest, &failure)),
@@ -500,6 +510,11 @@ fn standing(found: Option<Stamp>, base: Option<Stamp>, writer: u64) -> Standing 
         found if found == base => Standing::Base,
         _ => Standing::Overtaken,
     }
+}
+
+/// The record on the first node, which is this request's own.
+fn stored(holding: &Holding) -> Stamp {
+    holding.seats[0].stamp.expect("a record that was recognised")
 }
 
 /// The record as it is now says what happened.

@@ -47,7 +47,8 @@ use crate::stats::{Counter, Counters};
 use crate::wire::memcached::meta::{Condition, Opaque, Request};
 use crate::wire::memcached::{Cas, Key, Ttl};
 use holder::Signature;
-use record::{Record, RecordError, Stamp};
+pub use record::Stamp;
+use record::{Record, RecordError};
 use ring::{Ketama, Ring, RingNode};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -305,6 +306,11 @@ impl Cluster {
         }
     }
 
+    /// Which record of a session that is held this process works on; none if there is none.
+    pub fn stamp(&self, digest: &Digest) -> Option<Stamp> {
+        self.holding(digest)?.base.as_ref().map(|base| base.record.stamp)
+    }
+
     /// Whether this process has the lock of a session, as far as it knows.
     pub fn is_held(&self, digest: &Digest) -> bool {
         self.holding(digest).is_some()
@@ -397,6 +403,10 @@ impl Cluster {
             self.posted.push((tag, posted));
         }
         let result = self.nodes[node].post(&*self.world, timeouts, requests, tag).await;
+        if result.is_err() {
+            // The caller knows by now.
+            self.posted.retain(|(posted, _)| *posted != tag);
+        }
         self.noted(node, result)
     }
 
@@ -437,6 +447,10 @@ impl Cluster {
             Some(Answer::Done { .. }) => return,
             Some(Answer::ServerError(_, text)) => {
                 (ErrorKind::Node, format!("is not saved: node {address} says: {text}"))
+            }
+            Some(Answer::Missing) => {
+                let text = format!("is not saved: node {address} has lost it meanwhile");
+                (ErrorKind::LeaseLost, text)
             }
             Some(_) => {
                 let text = "is not saved: another request has changed it meanwhile";

@@ -9,7 +9,7 @@ use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{LOCK_POLL_MAX, LOCK_POLL_MIN};
 use crate::machine::Joined;
-use crate::node::{Answer, Failure};
+use crate::node::{Answer, Cause, Failure};
 use crate::session::id::Digest;
 use crate::stats::Counter;
 use crate::wire::memcached::{Cas, Ttl};
@@ -155,7 +155,9 @@ impl Cluster {
                     return Ok(Copy::Data(&buffer[Record::BYTES..]));
                 }
                 Err(Unreadable::Damaged(_, error)) => damage = damage.or(Some(error)),
-                Err(Unreadable::Other(what)) => return Err(self.unreadable(digest, node, &what)),
+                Err(Unreadable::Other(kind, what)) => {
+                    return Err(self.unreadable(digest, node, kind, &what));
+                }
             }
         }
         Ok(damage.map_or(Copy::Absent, Copy::Damaged))
@@ -175,18 +177,21 @@ impl Cluster {
     /// What fails is left for the commit to find out: it does not rely on a lock that may have
     /// ended.
     pub async fn renew(&mut self) -> Option<Duration> {
-        let mut next = None;
+        let mut next: Option<Duration> = None;
         for mut holding in std::mem::take(&mut self.held) {
             let due = holding.lease / 3;
+            let mut left = due;
             for index in 0..holding.seats.len() {
-                if let Lock::Held(_, lease) | Lock::Asked(lease) = holding.seats[index].lock
-                    && lease.since.elapsed() >= due
-                {
-                    // Once per try: a node that does not answer is asked again when it is due.
-                    self.renew_seat(&mut holding, index).await;
+                let (Lock::Held(_, lease) | Lock::Asked(lease)) = holding.seats[index].lock else {
+                    continue;
+                };
+                match due.checked_sub(lease.since.elapsed()).filter(|left| !left.is_zero()) {
+                    Some(not_yet) => left = left.min(not_yet),
+                    // A node that does not answer is asked again after another third.
+                    None => _ = self.renew_seat(&mut holding, index).await,
                 }
             }
-            next = next.into_iter().chain([due]).min();
+            next = Some(next.map_or(left, |next| next.min(left)));
             self.held.push(holding);
         }
         next
@@ -246,8 +251,11 @@ impl Cluster {
         let asked = [set(keys.lock(), &holding.lock_value, ttl, None)];
         // A connection that was closed while it was idle may take what is written and lose it; the
         // commit finds that out, and takes the lock again.
-        let posted = Posted::Lock(holding.token);
-        let sent = self.post(node, &holding.timeouts, &asked, posted).await;
+        let posted = || Posted::Lock(holding.token);
+        let mut sent = self.post(node, &holding.timeouts, &asked, posted()).await;
+        if let Err(Failure { cause: Cause::Stale, .. }) = sent {
+            sent = self.post(node, &holding.timeouts, &asked, posted()).await;
+        }
         sent.map_err(|failure| not_opened(&holding.digest, &failure))?;
         let seat = &mut holding.seats[0];
         seat.lock = Lock::Asked(Lease::of(since, holding.lease));
@@ -294,6 +302,11 @@ impl Cluster {
     ) -> Result<bool> {
         let (keys, node) = (Keys::of(&holding.digest), holding.seats[index].node);
         let ttl = holding.lock_ttl(self);
+        // What this node had before counts no more.
+        let seen = holding.seats[index].stamp.take();
+        if seen.is_some() && seen == holding.base.as_ref().map(|base| base.record.stamp) {
+            holding.base = None;
+        }
         // The version of what is stored under this lock is a reading before it was sent.
         let (since, granted_us) = (Instant::now(), self.now_us());
         let lock = set(keys.lock(), &holding.lock_value, ttl, None);
@@ -370,8 +383,8 @@ impl Cluster {
                 holding.damage = Some(error);
                 (cas, None)
             }
-            Err(Unreadable::Other(what)) => {
-                return Err(self.unreadable(&holding.digest, node, &what));
+            Err(Unreadable::Other(kind, what)) => {
+                return Err(self.unreadable(&holding.digest, node, kind, &what));
             }
         };
         let seat = &mut holding.seats[index];
@@ -384,10 +397,10 @@ impl Cluster {
         Ok(())
     }
 
-    fn unreadable(&self, digest: &Digest, node: usize, what: &str) -> Error {
+    fn unreadable(&self, digest: &Digest, node: usize, kind: ErrorKind, what: &str) -> Error {
         let address = self.nodes[node].address();
         let text = format!("session {digest} cannot be read from node {address}: {what}");
-        Error::new(ErrorKind::NewerFormat, text)
+        Error::new(kind, text)
     }
 
     /// Waits some time before the next try.
@@ -528,7 +541,7 @@ pub(super) enum Unreadable {
     /// Its bytes fail their checks; it can be replaced by its CAS.
     Damaged(Option<Cas>, RecordError),
     /// It must not be replaced, or the server could not give it.
-    Other(String),
+    Other(ErrorKind, String),
 }
 
 /// The CAS and the record in the answer to a `get`; a record past its life counts as missing.
@@ -541,10 +554,14 @@ pub(super) fn copy_of(
         Some(Answer::Value { bytes, cas }) => match Record::decode(&bytes, digest) {
             Ok(record) if record.is_past(now_s) => Ok((cas, None)),
             Ok(record) => Ok((cas, Some(Base { record, bytes }))),
-            Err(error @ RecordError::NewerFormat(_)) => Err(Unreadable::Other(error.to_string())),
+            Err(error @ RecordError::NewerFormat(_)) => {
+                Err(Unreadable::Other(ErrorKind::NewerFormat, error.to_string()))
+            }
             Err(error) => Err(Unreadable::Damaged(cas, error)),
         },
-        Some(Answer::ServerError(_, text)) => Err(Unreadable::Other(format!("it says: {text}"))),
+        Some(Answer::ServerError(_, text)) => {
+            Err(Unreadable::Other(ErrorKind::Node, format!("it says: {text}")))
+        }
         _ => Ok((None, None)),
     }
 }

@@ -217,7 +217,7 @@ pub static SETTINGS: [Setting; 13] = [
         name: c"sessclust.lock",
         default: c"on",
         range: "on or off",
-        help: "Servers: whether requests of one session take turns. Off, none waits for another, \
+        help: "Whether requests of one session take turns. Off, none waits for another, \
                and what one of them changes may be lost. For one request: \
                session_start(['sessclust_lock' => 'off']).",
         kind: Kind::Switch { field: |settings| &mut settings.lock },

@@ -251,7 +251,7 @@ impl Session {
         let started = Instant::now();
         let settings = &self.settings;
         match self.held.as_mut().filter(|held| *held.digest() == digest) {
-            Some(held) => held.commit(data, lifetime_s, settings)?,
+            Some(held) => held.commit(data, lifetime_s, &self.script, settings)?,
             None if !settings.lock => {
                 self.store.overwrite(&digest, data, lifetime_s, settings)?;
             }
@@ -260,7 +260,7 @@ impl Session {
             None => {
                 let locked = self.store.lock(&digest, Open::Create, &self.script, settings)?;
                 let mut locked = locked.expect("a session that is made if it is missing");
-                locked.commit(data, lifetime_s, settings)?;
+                locked.commit(data, lifetime_s, &self.script, settings)?;
             }
         }
         self.stats.write_us += micros(started.elapsed());
@@ -276,8 +276,9 @@ impl Session {
     /// As [`Session::write`], which stores the data if there is no version to touch.
     pub fn touch(&mut self, id: SessionId<'_>, data: &[u8], lifetime_s: u64) -> Result<()> {
         let started = Instant::now();
-        let touched = match &self.held {
-            Some(held) if *held.digest() == id.digest() && !self.is_forked() => {
+        let is_forked = self.is_forked();
+        let touched = match &mut self.held {
+            Some(held) if *held.digest() == id.digest() && !is_forked => {
                 held.touch(lifetime_s, &self.settings)?
             }
             _ => false,
@@ -424,6 +425,8 @@ impl Session {
         if open == Open::CreateNew {
             // The browser gets this id, so it has to count as existing when it comes back.
             self.store.make(digest, self.lifetime_s, &self.settings)?;
+            self.buffer.clear();
+            return Ok(Some(Found::Absent));
         }
         self.store.peek(digest, &mut self.buffer, &self.settings)
     }

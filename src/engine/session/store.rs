@@ -1,7 +1,7 @@
 //! Where sessions are kept, seen from a request: this machine's disk, or the nodes of a pool.
 
 use super::id::{Digest, SessionId};
-use crate::cluster::{self, Cluster, Copy, Origin};
+use crate::cluster::{self, Cluster, Copy, Origin, Stamp};
 use crate::config::save_path::{Endpoint, NodeAddress, SavePath};
 use crate::config::{Placement, RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,6 +61,37 @@ pub(super) struct PoolLock {
     /// The process that took it. Its forks have no part in it.
     owner: Pid,
     waited: Duration,
+    /// What the session was when its lock was given back with a commit.
+    left: Option<Stamp>,
+}
+
+impl PoolLock {
+    /// Commits, and gives the lock back. For the second time, it is taken again: what was left has
+    /// to be there still.
+    fn commit(
+        &mut self,
+        data: &[u8],
+        lifetime_s: u64,
+        script: &[u8],
+        settings: &Settings,
+    ) -> Result<()> {
+        let Self { live, digest, left, .. } = self;
+        live.run(async |cluster| {
+            if !cluster.is_held(digest) && left.is_some() {
+                cluster.open(digest, Origin::Sent, script, settings).await?;
+                if cluster.stamp(digest) != *left {
+                    cluster.release(digest).await;
+                    let text = format!(
+                        "session {digest} was changed by another request since this one stored \
+                         it, not saved"
+                    );
+                    return Err(Error::new(ErrorKind::LeaseLost, text));
+                }
+            }
+            *left = Some(cluster.commit(digest, data, lifetime_s, settings).await?);
+            Ok(())
+        })
+    }
 }
 
 impl Drop for PoolLock {
@@ -131,23 +162,27 @@ impl Locked {
         &mut self,
         data: &[u8],
         lifetime_s: u64,
+        script: &[u8],
         settings: &Settings,
     ) -> Result<()> {
         match self {
             Self::Local(store, locked) => store.commit(locked, data, lifetime_s, settings),
-            Self::Pool(lock) => lock.live.run(async |cluster| {
-                cluster.commit(&lock.digest, data, lifetime_s, settings).await
-            }),
+            Self::Pool(lock) => lock.commit(data, lifetime_s, script, settings),
         }
     }
 
     /// Marks it as used; false if it has to be committed for that.
-    pub(super) fn touch(&self, lifetime_s: u64, settings: &Settings) -> Result<bool> {
+    pub(super) fn touch(&mut self, lifetime_s: u64, settings: &Settings) -> Result<bool> {
         match self {
             Self::Local(store, locked) => store.touch(locked, lifetime_s),
-            Self::Pool(lock) => lock
-                .live
-                .run(async |cluster| cluster.touch(&lock.digest, lifetime_s, settings).await),
+            Self::Pool(PoolLock { live, digest, left, .. }) => live.run(async |cluster| {
+                let stamp = cluster.stamp(digest);
+                let touched = cluster.touch(digest, lifetime_s, settings).await?;
+                if touched {
+                    *left = stamp;
+                }
+                Ok(touched)
+            }),
         }
     }
 }
@@ -350,7 +385,7 @@ impl Store {
             let waited = cluster.open(digest, origin, script, settings).await?;
             Ok((waited, matches!(cluster.data(digest), Copy::Absent)))
         })?;
-        let lock = PoolLock { live, digest: *digest, owner: process_id(), waited };
+        let lock = PoolLock { live, digest: *digest, owner: process_id(), waited, left: None };
         // Dropping it gives it back.
         Ok((open != Open::Existing || !is_absent).then_some(Locked::Pool(lock)))
     }
