@@ -186,7 +186,7 @@ impl Cluster {
         record.encode(digest, b"", &mut bytes);
         let asked = [set(keys.record(), &bytes, self.ttl(record.kept_s(now_s)), None)];
         let node = self.primary(digest);
-        let sent = self.post(node, &timeouts(settings), &asked, Posted::Nothing).await;
+        let sent = self.post_again(node, &timeouts(settings), &asked, Posted::Nothing).await;
         sent.map_err(|failure| not_saved(digest, &failure))
     }
 

@@ -87,6 +87,7 @@ pub enum Copy<'a> {
 }
 
 /// An item that was posted.
+#[derive(Clone, Copy)]
 enum Posted {
     /// The lock of a fresh session, by its token.
     Lock(u128),
@@ -408,6 +409,22 @@ impl Cluster {
             self.posted.retain(|(posted, _)| *posted != tag);
         }
         self.noted(node, result)
+    }
+
+    /// As [`Cluster::post`], with the promise of [`Cluster::exchange_again`].
+    async fn post_again(
+        &mut self,
+        node: usize,
+        timeouts: &Timeouts,
+        requests: &[Request<'_>],
+        posted: Posted,
+    ) -> Result<(), Failure> {
+        match self.post(node, timeouts, requests, posted).await {
+            Err(failure) if failure.cause == Cause::Stale => {
+                self.post(node, timeouts, requests, posted).await
+            }
+            result => result,
+        }
     }
 
     /// Counts a failure, and looks at what came late.

@@ -9,7 +9,7 @@ use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{LOCK_POLL_MAX, LOCK_POLL_MIN};
 use crate::machine::Joined;
-use crate::node::{Answer, Cause, Failure};
+use crate::node::{Answer, Failure};
 use crate::session::id::Digest;
 use crate::stats::Counter;
 use crate::wire::memcached::{Cas, Ttl};
@@ -251,11 +251,8 @@ impl Cluster {
         let asked = [set(keys.lock(), &holding.lock_value, ttl, None)];
         // A connection that was closed while it was idle may take what is written and lose it; the
         // commit finds that out, and takes the lock again.
-        let posted = || Posted::Lock(holding.token);
-        let mut sent = self.post(node, &holding.timeouts, &asked, posted()).await;
-        if let Err(Failure { cause: Cause::Stale, .. }) = sent {
-            sent = self.post(node, &holding.timeouts, &asked, posted()).await;
-        }
+        let posted = Posted::Lock(holding.token);
+        let sent = self.post_again(node, &holding.timeouts, &asked, posted).await;
         sent.map_err(|failure| not_opened(&holding.digest, &failure))?;
         let seat = &mut holding.seats[0];
         seat.lock = Lock::Asked(Lease::of(since, holding.lease));
