@@ -158,6 +158,12 @@ impl PoolSite {
     pub fn wait_until_free(&self, text: &str) {
         super::wait_for("the lock to go", || self.holder(text).is_none());
     }
+
+    /// Takes a session's lock away from its holder, who does not know.
+    pub fn wait_and_delete_lock(&self, text: &str) {
+        super::wait_for("the lock", || self.holder(text).is_some());
+        self.raw(self.primary(text)).delete(&lock_key(text));
+    }
 }
 
 /// A process: its connections, used by one request after the other.
