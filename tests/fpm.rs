@@ -10,7 +10,7 @@ use std::{
 };
 
 use support::{
-    Fpm, Nginx, Pool, Setup, count, folder, in_parallel, is_root, kill, number, seeded,
+    Fpm, Nginx, Pool, Setup, count, folder, in_parallel, is_root, kill, memory_kb, number, seeded,
     session_files, users_of, wait_for,
 };
 
@@ -265,11 +265,4 @@ fn descriptors_and_memory_of_a_worker_do_not_grow_over_10_000_requests() {
     assert_eq!(fpm.workers(), std::slice::from_ref(worker), "still the same worker");
     assert_eq!(before.0, after.0);
     assert!(after.1 <= before.1 + GROWTH_KB_MAX, "{before:?} {after:?}");
-}
-
-/// Anonymous memory that the process keeps for itself; pages of files come and go.
-fn memory_kb(pid: &str) -> usize {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -1,9 +1,9 @@
-//! What the end-to-end tests share: PHP, php-fpm and nginx as values that are killed when dropped,
-//! and a `FastCGI` client that speaks to php-fpm without a web server between.
+//! What the end-to-end tests share: PHP, php-fpm, nginx and memcached as values that are killed
+//! when dropped, and a `FastCGI` client that speaks to php-fpm without a web server between.
 //!
-//! All run `session.php` beside this file: one command in, one [`Answer`] out. Nothing listens on a
-//! port; all sockets and files are in a temporary folder. Waiting is always for a condition, with
-//! [`PATIENCE`] as the limit.
+//! All run `session.php` beside this file: one command in, one [`Answer`] out. All sockets and
+//! files are in a temporary folder; what needs a port gets one from the kernel. Waiting is always
+//! for a condition, with [`PATIENCE`] as the limit.
 //!
 //! Environment: `SESSCLUST_SO` (the extension to load; built when unset), `SESSCLUST_SEED` (repeats
 //! a seeded test), `PHP` and `PHP_FPM` (programs of one PHP version), `CI` (a missing program
@@ -11,11 +11,14 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this module")]
 
+pub mod memcached;
+
 use std::{
     env,
     ffi::OsStr,
-    fs,
+    fs::{self, File},
     io::{self, BufRead, BufReader, Read, Write},
+    net::TcpStream,
     os::{
         fd::OwnedFd,
         unix::{fs::PermissionsExt, net::UnixStream, process::CommandExt},
@@ -50,7 +53,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn parse(line: &str) -> Self {
+    pub fn parse(line: &str) -> Self {
         let mut fields = line.trim_end_matches('\n').split('\t').map(str::to_owned);
         let result = fields.next().unwrap_or_default();
         assert!(matches!(&*result, "ok" | "false"), "not an answer: {line:?}");
@@ -197,10 +200,15 @@ impl Drop for Process {
     }
 }
 
+/// Sends a signal to one process.
+pub fn signal(pid: &str, signal: Signal) {
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a pid");
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
 /// Kills one process with SIGKILL.
 pub fn kill(pid: &str) {
-    let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a pid");
-    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    signal(pid, Signal::KILL);
 }
 
 /// The children of a process, as the kernel lists them.
@@ -208,6 +216,13 @@ pub fn children(pid: Pid) -> Vec<String> {
     let pid = pid.as_raw_nonzero();
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     list.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Anonymous memory that the process keeps for itself; pages of files come and go.
+pub fn memory_kb(pid: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// How many processes have a file of `folder` open, which they have from before they wait for its
@@ -232,12 +247,16 @@ pub struct Setup {
 
 impl Setup {
     pub fn new(store: &Path) -> Self {
-        let store = store.display();
+        Self::with_save_path(store.to_str().unwrap())
+    }
+
+    /// Sessions in whatever this save path names.
+    pub fn with_save_path(save_path: &str) -> Self {
         let setup = Self { settings: Vec::new() };
         [
             &format!("extension={}", extension().display()),
             "session.save_handler=sessclust",
-            &format!("session.save_path={store}"),
+            &format!("session.save_path=\"{save_path}\""),
             "session.use_cookies=0",
             "session.use_strict_mode=0",
             "session.cache_limiter=",
@@ -256,13 +275,14 @@ impl Setup {
     }
 
     /// Command line of `php session.php`, run by `wrapper` (a program with arguments, or nothing).
-    fn php(&self, wrapper: &[&str]) -> Command {
+    fn php(&self, wrapper: &[&str], options: &[&str]) -> Command {
         let php = env::var("PHP").unwrap_or_else(|_| "php".to_owned());
         let mut words = wrapper.iter().copied().chain([php.as_str(), "-n"]);
         let mut command = Process::command(words.next().expect("php at least"));
         command
             .args(words)
             .args(&self.settings)
+            .args(options)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/session.php"));
         command
     }
@@ -278,7 +298,7 @@ impl Setup {
     pub fn run_in(&self, wrapper: &[&str], command: &str) -> Answer {
         let limit = PATIENCE.as_secs().to_string();
         let wrapper = [&["timeout", "--signal=KILL", &limit], wrapper].concat();
-        let output = self.php(&wrapper).args(command.split(' ')).output().unwrap();
+        let output = self.php(&wrapper, &[]).args(command.split(' ')).output().unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         Answer { stderr, ..Answer::parse(&String::from_utf8_lossy(&output.stdout)) }
@@ -293,7 +313,7 @@ impl Setup {
         // Its output comes through a socket, because reading from a pipe has no time limit.
         let (ours, its) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut command = self.php(wrapper);
+        let mut command = self.php(wrapper, &[]);
         command.stdin(Stdio::piped()).stdout(OwnedFd::from(its));
         let mut process = Process::start(&mut command);
         let stdin = process.0.stdin.take().expect("stdin is a pipe");
@@ -428,6 +448,11 @@ impl Fpm {
         });
     }
 
+    /// What the master has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     /// Sends a command to the pool `www` and waits for its answer.
     #[track_caller]
     pub fn call(&self, command: &str) -> Answer {
@@ -436,38 +461,45 @@ impl Fpm {
 
     #[track_caller]
     pub fn call_pool(&self, pool: &str, command: &str) -> Answer {
-        let mut reply = self.send(pool, command);
+        let answer = self.try_call(pool, command);
+        answer.unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    /// As [`Self::call_pool`], where the worker may be killed meanwhile.
+    pub fn try_call(&self, pool: &str, command: &str) -> io::Result<Answer> {
+        let mut reply = self.try_send(pool, command)?;
         let mut body = String::new();
-        let read = reply.read_to_string(&mut body);
+        reply.read_to_string(&mut body)?;
         let error = String::from_utf8_lossy(&reply.get_ref().error);
-        assert!(read.is_ok() && error.is_empty(), "{command}: {read:?} {error} {body:?}");
-        Answer::parse(&body)
+        assert!(error.is_empty(), "{command}: {error} {body:?}");
+        Ok(Answer::parse(&body))
     }
 
     /// Sends a command and gives its output from behind the headers, as it comes.
     #[track_caller]
     pub fn send(&self, pool: &str, command: &str) -> BufReader<FastCgi> {
+        let reply = self.try_send(pool, command);
+        reply.unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    fn try_send(&self, pool: &str, command: &str) -> io::Result<BufReader<FastCgi>> {
         let script = self.script();
-        let stream = UnixStream::connect(self.socket(pool)).unwrap();
-        let mut reply = BufReader::new(
-            FastCgi::send(
-                stream,
-                &[
-                    ("SCRIPT_FILENAME", script.to_str().unwrap()),
-                    ("REQUEST_METHOD", "GET"),
-                    ("QUERY_STRING", &command.replace(' ', "+")),
-                ],
-            )
-            .unwrap(),
-        );
+        let parameters = [
+            ("SCRIPT_FILENAME", script.to_str().unwrap()),
+            ("REQUEST_METHOD", "GET"),
+            ("QUERY_STRING", &command.replace(' ', "+")),
+        ];
+        let stream = UnixStream::connect(self.socket(pool))?;
+        let mut reply = BufReader::new(FastCgi::send(stream, &parameters)?);
         let mut line = String::new();
         while line != "\r\n" {
             line.clear();
-            let read = reply.read_line(&mut line);
-            assert!(matches!(read, Ok(1..)), "{command}: {read:?} before the end of the headers");
+            if reply.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             assert!(!line.starts_with("Status"), "{command}: {line}");
         }
-        reply
+        Ok(reply)
     }
 }
 
@@ -585,18 +617,58 @@ impl Nginx {
     /// set.
     #[track_caller]
     pub fn call(&self, command: &str, cookie: Option<&str>) -> (Answer, Option<String>) {
-        let mut stream = UnixStream::connect(self.folder.path().join("socket")).unwrap();
+        let stream = UnixStream::connect(self.folder.path().join("socket")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let cookie = cookie.map(|id| format!("Cookie: PHPSESSID={id}\r\n")).unwrap_or_default();
-        let query = command.replace(' ', "+");
-        write!(stream, "GET /?{query} HTTP/1.0\r\nHost: test\r\n{cookie}\r\n").unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        let (head, body) = reply.split_once("\r\n\r\n").expect("headers");
-        assert!(head.starts_with("HTTP/1.1 200 "), "{reply}");
-        let set = head.lines().find_map(|line| line.strip_prefix("Set-Cookie: PHPSESSID="));
-        let set = set.map(|rest| rest.split(';').next().unwrap_or_default().to_owned());
-        (Answer::parse(body), set)
+        http(stream, command, cookie)
+    }
+}
+
+/// One HTTP request with a command and an optional session cookie.
+#[track_caller]
+fn http(
+    mut stream: impl Read + Write,
+    command: &str,
+    cookie: Option<&str>,
+) -> (Answer, Option<String>) {
+    let cookie = cookie.map(|id| format!("Cookie: PHPSESSID={id}\r\n")).unwrap_or_default();
+    let query = command.replace(' ', "+");
+    write!(stream, "GET /?{query} HTTP/1.0\r\nHost: test\r\n{cookie}\r\n").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").expect("headers");
+    assert_eq!(head.split(' ').nth(1), Some("200"), "{reply}");
+    let set = head.lines().find_map(|line| line.strip_prefix("Set-Cookie: PHPSESSID="));
+    let set = set.map(|rest| rest.split(';').next().unwrap_or_default().to_owned());
+    (Answer::parse(body), set)
+}
+
+/// PHP's own web server, on a port from the kernel.
+pub struct WebServer {
+    port: u16,
+    _folder: TempDir,
+    _process: Process,
+}
+
+impl WebServer {
+    /// Starts it with this many processes.
+    pub fn start(setup: &Setup, workers: usize) -> Self {
+        let folder = folder();
+        let log = folder.path().join("log");
+        let mut command = setup.php(&[], &["-S", "127.0.0.1:0"]);
+        command.env("PHP_CLI_SERVER_WORKERS", workers.to_string());
+        let process = Process::start(command.stderr(File::create(&log).unwrap()));
+        let port = wait_for("PHP's web server", || {
+            let log = fs::read_to_string(&log).unwrap();
+            log.split_once("127.0.0.1:")?.1.split_once(')')?.0.parse().ok()
+        });
+        Self { port, _folder: folder, _process: process }
+    }
+
+    #[track_caller]
+    pub fn call(&self, command: &str) -> Answer {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        http(stream, command, None).0
     }
 }
 

@@ -6,8 +6,8 @@
 //   php-fpm                         runs the command in the query string
 //
 // A command is words separated by spaces. The answer is one line of fields separated by tabs: "ok"
-// or "false", the value, then every warning PHP raised. `rewrite`, `hold` and `stage` print lines
-// of their own before the answer.
+// or "false", the value, then every warning PHP raised. `rewrite`, `hold`, `stage` and
+// `increment_after` print lines of their own before the answer.
 
 final class Failed extends Exception {}
 
@@ -103,6 +103,7 @@ function join_children(array $pids): void
 $commands = [
     'pid' => fn() => getmypid(),
     'descriptors' => fn() => count(scandir('/proc/self/fd')),
+    'counter' => fn(string $name) => sessclust_stats()['counters'][$name],
     'increment' => function (string $id) {
         open($id);
         increment();
@@ -121,6 +122,13 @@ $commands = [
         must(session_start(['use_cookies' => 1, 'use_strict_mode' => 1]), 'session_start');
         increment();
         return session_id() . ' ' . life();
+    },
+    // Begins a session and gives it up.
+    'abandon' => function () {
+        must(session_start(), 'session_start');
+        $id = session_id();
+        must(session_abort(), 'session_abort');
+        return $id;
     },
     'life' => function (string $id) {
         open($id, ['read_and_close' => true]);
@@ -195,6 +203,18 @@ $commands = [
         open($id);
         say('open');
         fgets(STDIN);
+        increment();
+        $life = life();
+        commit();
+        return $life;
+    },
+    // Prints its pid and keeps the session locked until a file exists, then increments and commits.
+    'increment_after' => function (string $id, string $file) {
+        open($id);
+        say((string) getmypid());
+        while (!file_exists($file)) {
+            usleep(1000);
+        }
         increment();
         $life = life();
         commit();

@@ -1,0 +1,523 @@
+//! Sessions on memcached nodes, end to end: real servers, php-fpm, PHP's web server and command
+//! line.
+
+mod support;
+
+use std::{
+    fs,
+    io::{BufRead, Read},
+    net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use support::{
+    Answer, Fpm, Pool, Setup, WebServer, count, folder, in_parallel, kill,
+    memcached::{Memcached, save_path},
+    memory_kb, program, seeded, signal, wait_for,
+};
+
+/// Longer than the tests' patience: a request that waits for a lock this long fails the test.
+const FOR_EVER: &str = "sessclust.lock_wait=1h";
+
+/// The longest that can be set. Who gets the lock of a dead process has not waited for its end, if
+/// it took less than a quarter of this.
+const LEASE: Duration = Duration::from_secs(60);
+const LONG_LEASE: &str = "sessclust.lock_lease=1m";
+
+/// The shortest lease that can be set, and the setting.
+const SHORT: Duration = Duration::from_secs(3);
+const SHORT_LEASE: &str = "sessclust.lock_lease=3s";
+
+/// What a request may take in all that meets a node which does not answer: `connect_timeout` and
+/// `request_timeout` at their defaults, and as much again for a loaded machine.
+const FAILURE_MAX: Duration = Duration::from_millis(2 * (200 + 500));
+
+fn setup(nodes: &[Memcached]) -> Setup {
+    Setup::with_save_path(&save_path(nodes))
+}
+
+/// Three nodes, one of each kind that a save path can name.
+fn three_nodes() -> Option<[Memcached; 3]> {
+    Some([
+        Memcached::start()?,
+        Memcached::start_tcp(Ipv4Addr::LOCALHOST)?,
+        Memcached::start_tcp(Ipv6Addr::LOCALHOST)?,
+    ])
+}
+
+/// Two masters with this many workers each.
+fn two_servers(setup: &Setup, workers: usize) -> Option<[Fpm; 2]> {
+    let start = || Fpm::start(setup, &[Pool::new(workers)]);
+    Some([start()?, start()?])
+}
+
+/// Creates a file that `increment_after` waits for.
+fn open_gate(gate: &Path) {
+    fs::write(gate, "").unwrap();
+}
+
+/// Starts `increment_after` and waits until it has the session; gives its output and its process.
+fn hold(server: &Fpm, id: &str, gate: &Path) -> (impl BufRead + use<>, String) {
+    let mut output = server.send("www", &format!("increment_after {id} {}", gate.display()));
+    let mut pid = String::new();
+    output.read_line(&mut pid).unwrap();
+    (output, pid)
+}
+
+fn answer(mut output: impl Read) -> Answer {
+    let mut line = String::new();
+    output.read_to_string(&mut line).unwrap();
+    Answer::parse(&line)
+}
+
+/// Waits until somebody has asked the node for the session that others hold.
+fn wait_until_asked(node: &Memcached, before: usize) {
+    wait_for("a request that waits", || (node.stat("cmd_get") > before).then_some(()));
+}
+
+#[test]
+fn counters_of_two_servers_on_three_nodes_are_exact() {
+    const CLIENTS: usize = 8;
+    const SESSIONS: usize = 100;
+    const ROUNDS: usize = 3;
+    let Some(nodes) = three_nodes() else { return };
+    let Some(servers) = two_servers(&setup(&nodes).with(FOR_EVER), 4) else { return };
+    // All in one order, so that they meet.
+    in_parallel(CLIENTS, |client| {
+        for session in 0..SESSIONS {
+            for _ in 0..ROUNDS {
+                servers[client % 2].call(&format!("increment s{session}")).value();
+            }
+        }
+    });
+    for session in 0..SESSIONS {
+        let id = format!("s{session}");
+        for server in &servers {
+            assert_eq!(count(&server.call(&format!("life {id}")).value()), CLIENTS * ROUNDS);
+        }
+        assert_eq!(nodes.iter().filter(|node| node.has(&id)).count(), 1, "one copy");
+    }
+    assert!(nodes.iter().all(|node| node.stat("curr_items") > SESSIONS / 10), "all have some");
+    for server in servers {
+        assert!(!server.log().contains("WARNING"), "{}", server.log());
+    }
+}
+
+/// The lock is given back elsewhere, where nobody wakes who waits here.
+#[test]
+fn a_session_that_another_machine_gives_back_is_got_at_once() {
+    let Some(node) = Memcached::start() else { return };
+    let setup = setup(std::slice::from_ref(&node)).with(FOR_EVER);
+    let mut php = setup.start();
+    for expected in 1..=5 {
+        node.lock("one");
+        let before = node.stat("cmd_get");
+        php.send("increment one");
+        wait_until_asked(&node, before);
+        node.unlock("one");
+        assert_eq!(count(&php.answer().value()), expected);
+    }
+}
+
+#[test]
+fn a_fresh_session_that_is_given_up_leaves_no_lock() {
+    let Some(node) = Memcached::start() else { return };
+    let setup = setup(std::slice::from_ref(&node)).with(LONG_LEASE);
+    let mut php = setup.start();
+    for _ in 0..5 {
+        let id = php.call("abandon").value();
+        // The answer to giving it back is not waited for.
+        let started = Instant::now();
+        wait_for("the end of the lock", || (!node.has_lock(&id)).then_some(()));
+        assert!(started.elapsed() < LEASE / 4);
+    }
+}
+
+#[test]
+fn descriptors_connections_and_memory_do_not_grow_over_10_000_requests() {
+    const WARM: usize = 500;
+    const REQUESTS: usize = 10_000;
+    /// The allocator's own fluctuation; a leak of 100 bytes a request would be above it.
+    const GROWTH_KB_MAX: usize = 512;
+    let Some(nodes) = three_nodes() else { return };
+    let connections = || nodes.each_ref().map(|node| node.stat("curr_connections"));
+    let unused = connections();
+    // A process that changed its user may not look at itself otherwise.
+    let pool = Pool { lines: "process.dumpable=yes", ..Pool::new(1) };
+    let Some(fpm) = Fpm::start(&setup(&nodes), &[pool]) else { return };
+    let use_store = |requests| {
+        for request in 0..requests {
+            let session = request % 50;
+            match request % 10 {
+                0 => fpm.call(&format!("put large{session} {request} 100000")),
+                1 => fpm.call(&format!("destroy s{session}")),
+                2 => fpm.call(&format!("regenerate s{session}")),
+                3 => fpm.call(&format!("life s{session}")),
+                4 => fpm.call(&format!("touch large{session}")),
+                5 => fpm.call("abandon"),
+                _ => fpm.call(&format!("increment s{session}")),
+            }
+            .value();
+        }
+    };
+    use_store(WARM);
+    let [worker] = &fpm.workers()[..] else { panic!("one worker") };
+    let before = (fpm.call("descriptors").value(), memory_kb(worker));
+    use_store(REQUESTS);
+    let after = (fpm.call("descriptors").value(), memory_kb(worker));
+    println!("descriptors and KB before {before:?}, after {after:?}");
+    assert_eq!(fpm.workers(), std::slice::from_ref(worker), "still the same worker");
+    assert_eq!(before.0, after.0);
+    assert!(after.1 <= before.1 + GROWTH_KB_MAX, "{before:?} {after:?}");
+    assert_eq!(connections(), unused.map(|unused| unused + 1), "one connection to each node");
+    // The thread that keeps locks ends when there is nothing to keep.
+    let threads = || fs::read_dir(format!("/proc/{worker}/task")).unwrap().count();
+    assert!(threads() <= 2, "PHP and one of ours");
+    wait_for("the end of all threads of ours", || (threads() == 1).then_some(()));
+    use_store(10);
+}
+
+#[test]
+fn the_session_of_a_killed_worker_is_free_at_once() {
+    const KILLS: usize = 20;
+    let Some(node) = Memcached::start() else { return };
+    let setup = setup(std::slice::from_ref(&node)).with(FOR_EVER).with(LONG_LEASE);
+    let Some([server, other]) = two_servers(&setup, 2) else { return };
+    let never = server.script().with_extension("never");
+    for round in 1..=KILLS {
+        let (_, pid) = hold(&server, "one", &never);
+        let killed = Instant::now();
+        // One request already waits when the holder dies, one comes after.
+        thread::scope(|scope| {
+            let before = node.stat("cmd_get");
+            let waiting = scope.spawn(|| count(&other.call("increment one").value()));
+            wait_until_asked(&node, before);
+            kill(&pid);
+            assert_eq!(waiting.join().unwrap(), 2 * round - 1);
+        });
+        assert_eq!(count(&server.call("increment one").value()), 2 * round);
+        assert!(killed.elapsed() < LEASE / 4);
+    }
+}
+
+#[test]
+fn two_hundred_killed_workers_lose_nothing_and_lock_nobody_out() {
+    const KILLS: usize = 200;
+    const CLIENTS: usize = 4;
+    const SESSIONS: usize = 3;
+    /// The kill comes up to this long after an answer: some requests.
+    const DELAY_MAX: Duration = Duration::from_micros(1500);
+    let Some(node) = Memcached::start() else { return };
+    let setup = setup(std::slice::from_ref(&node)).with(FOR_EVER).with(LONG_LEASE);
+    let Some(fpm) = Fpm::start(&setup, &[Pool::new(CLIENTS)]) else { return };
+    let mut rng = seeded();
+    let seed = rng.u64(..);
+    let acknowledged = [const { Mutex::new(Vec::new()) }; SESSIONS];
+    let unanswered = [const { AtomicUsize::new(0) }; SESSIONS];
+    let answers = AtomicUsize::new(0);
+    let done = AtomicBool::new(false);
+    let started = Instant::now();
+    in_parallel(CLIENTS + 1, |client| {
+        let mut rng = fastrand::Rng::with_seed(seed + client as u64);
+        if client < CLIENTS {
+            while !done.load(Ordering::SeqCst) {
+                let session = rng.usize(..SESSIONS);
+                match fpm.try_call("www", &format!("increment s{session}")) {
+                    Ok(answer) => {
+                        acknowledged[session].lock().unwrap().push(count(&answer.value()));
+                        answers.fetch_add(1, Ordering::SeqCst);
+                    }
+                    Err(_) => _ = unanswered[session].fetch_add(1, Ordering::SeqCst),
+                }
+            }
+            return;
+        }
+        let mut killed = Vec::new();
+        while killed.len() < KILLS {
+            let before = answers.load(Ordering::SeqCst);
+            wait_for("an answer", || (answers.load(Ordering::SeqCst) > before).then_some(()));
+            // Spinning, because a sleep is too coarse to hit every part of a request.
+            let moment = Instant::now() + DELAY_MAX.mul_f64(rng.f64());
+            while Instant::now() < moment {}
+            let mut alive = fpm.workers();
+            alive.retain(|pid| !killed.contains(pid));
+            if let Some(pid) = rng.choice(alive) {
+                kill(&pid);
+                killed.push(pid);
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    for session in 0..SESSIONS {
+        let counts = acknowledged[session].lock().unwrap();
+        let unanswered = unanswered[session].load(Ordering::SeqCst);
+        let stored = count(&fpm.call(&format!("increment s{session}")).value()) - 1;
+        println!("{} acknowledged, {unanswered} unanswered, {stored} stored", counts.len());
+        let mut different = counts.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), counts.len(), "no two got the same count");
+        assert!((counts.len()..=counts.len() + unanswered).contains(&stored));
+        assert!(different.last() <= Some(&stored));
+    }
+    assert!(started.elapsed() < LEASE, "nobody waited for a lease");
+}
+
+#[test]
+fn graceful_reloads_under_load_fail_no_request() {
+    const CLIENTS: usize = 6;
+    const RELOADS: usize = 3;
+    let Some(nodes) = three_nodes() else { return };
+    let setup = setup(&nodes).with(FOR_EVER).with(LONG_LEASE);
+    let Some(fpm) = Fpm::start(&setup, &[Pool::new(4)]) else { return };
+    let done = AtomicBool::new(false);
+    let requests = [const { AtomicUsize::new(0) }; 3];
+    // Two clients for each session: workers are told to end while they hold and wait for locks.
+    in_parallel(CLIENTS + 1, |client| {
+        if client == CLIENTS {
+            for _ in 0..RELOADS {
+                let before = requests[0].load(Ordering::SeqCst);
+                wait_for("requests between reloads", || {
+                    (requests[0].load(Ordering::SeqCst) > before + 50).then_some(())
+                });
+                fpm.reload();
+            }
+            done.store(true, Ordering::SeqCst);
+        } else {
+            while !done.load(Ordering::SeqCst) {
+                let session = client % requests.len();
+                fpm.call(&format!("increment s{session}")).value();
+                requests[session].fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    for (session, requests) in requests.iter().enumerate() {
+        let stored = count(&fpm.call(&format!("life s{session}")).value());
+        assert_eq!(stored, requests.load(Ordering::SeqCst));
+    }
+}
+
+#[test]
+fn the_web_server_of_php_counts_exactly_with_several_processes() {
+    const CLIENTS: usize = 4;
+    const REQUESTS: usize = 100;
+    let Some(nodes) = three_nodes() else { return };
+    let server = WebServer::start(&setup(&nodes).with(FOR_EVER), CLIENTS);
+    let pids = Mutex::new(Vec::new());
+    in_parallel(CLIENTS, |_| {
+        for _ in 0..REQUESTS {
+            server.call("increment one").value();
+            pids.lock().unwrap().push(server.call("pid").value());
+        }
+    });
+    assert_eq!(count(&server.call("life one").value()), CLIENTS * REQUESTS);
+    let mut pids = pids.into_inner().unwrap();
+    pids.sort_unstable();
+    pids.dedup();
+    assert!(pids.len() > 1, "more than one process has served");
+}
+
+#[test]
+fn a_script_that_outlasts_its_lease_keeps_its_session() {
+    let Some(node) = Memcached::start() else { return };
+    let setup = setup(std::slice::from_ref(&node)).with(FOR_EVER).with(SHORT_LEASE);
+    let Some([server, other]) = two_servers(&setup, 1) else { return };
+    let gate = server.script().with_extension("gate");
+    assert_eq!(count(&server.call("increment one").value()), 1);
+    let (output, _) = hold(&server, "one", &gate);
+    thread::scope(|scope| {
+        let before = node.stat("cmd_get");
+        let waiting = scope.spawn(|| other.call("increment one"));
+        wait_until_asked(&node, before);
+        // Nothing to wait for: that nothing happens is the test.
+        thread::sleep(SHORT + Duration::from_secs(2));
+        assert!(!waiting.is_finished(), "the session is still in use");
+        open_gate(&gate);
+        assert_eq!(count(&answer(output).value()), 2);
+        assert_eq!(count(&waiting.join().unwrap().value()), 3);
+    });
+}
+
+#[test]
+fn the_late_write_of_a_frozen_worker_is_refused() {
+    let Some(node) = Memcached::start() else { return };
+    let setup = setup(std::slice::from_ref(&node)).with(FOR_EVER).with(SHORT_LEASE);
+    let Some([server, other]) = two_servers(&setup, 1) else { return };
+    let gate = server.script().with_extension("gate");
+    let life = server.call("increment one").value();
+    let (output, pid) = hold(&server, "one", &gate);
+    signal(&pid, Signal::STOP);
+    let newer = other.call("increment one").value();
+    assert_eq!((count(&life), count(&newer)), (1, 2));
+    open_gate(&gate);
+    signal(&pid, Signal::CONT);
+    let warning = answer(output).failure();
+    assert!(warning.contains("changed by another request"), "{warning}");
+    assert_eq!(other.call("life one").value(), newer);
+    assert_eq!(count(&server.call("increment one").value()), 3);
+}
+
+/// Sessions on three nodes, with what each has to hold.
+struct Spread {
+    ids: Vec<String>,
+    counts: Vec<usize>,
+}
+
+impl Spread {
+    fn new(server: &Fpm, sessions: usize) -> Self {
+        let ids: Vec<String> = (0..sessions).map(|session| format!("s{session}")).collect();
+        for id in &ids {
+            server.call(&format!("increment {id}")).value();
+        }
+        Self { counts: vec![1; sessions], ids }
+    }
+
+    /// Uses all sessions once. Those in `lost` must fail, within the time-outs and with one warning
+    /// that names the node.
+    fn use_all(&mut self, server: &Fpm, lost: &[bool], node: &Memcached) {
+        for (session, id) in self.ids.iter().enumerate() {
+            let started = Instant::now();
+            let answer = server.call(&format!("increment {id}"));
+            if lost[session] {
+                let warning = answer.failure();
+                assert!(warning.contains(&node.name()), "{warning}");
+                assert!(started.elapsed() < FAILURE_MAX, "{:?}: {warning}", started.elapsed());
+            } else {
+                self.counts[session] += 1;
+                assert_eq!(count(&answer.value()), self.counts[session]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dead_node_fails_its_sessions_only_and_comes_back() {
+    const SESSIONS: usize = 30;
+    let Some(mut nodes) = three_nodes() else { return };
+    let Some(fpm) = Fpm::start(&setup(&nodes), &[Pool::new(2)]) else { return };
+    let mut spread = Spread::new(&fpm, SESSIONS);
+    for node in &mut nodes {
+        let lost: Vec<bool> = spread.ids.iter().map(|id| node.has(id)).collect();
+        assert!(lost.contains(&true) && lost.contains(&false));
+        node.kill();
+        for _ in 0..2 {
+            spread.use_all(&fpm, &lost, node);
+        }
+        node.restart();
+        // What only it had is gone.
+        for (count, lost) in spread.counts.iter_mut().zip(lost) {
+            *count = if lost { 0 } else { *count };
+        }
+        spread.use_all(&fpm, &[false; SESSIONS], node);
+    }
+}
+
+#[test]
+fn a_hung_node_fails_its_sessions_within_the_timeouts_and_loses_nothing() {
+    const SESSIONS: usize = 9;
+    let Some(nodes) = three_nodes() else { return };
+    let setup = setup(&nodes).with(SHORT_LEASE);
+    let Some(fpm) = Fpm::start(&setup, &[Pool::new(1)]) else { return };
+    let mut spread = Spread::new(&fpm, SESSIONS);
+    for node in &nodes {
+        let lost: Vec<bool> = spread.ids.iter().map(|id| node.has(id)).collect();
+        node.signal(Signal::STOP);
+        spread.use_all(&fpm, &lost, node);
+        node.signal(Signal::CONT);
+        // It now takes a lock that nobody waits for any more, until that one's lease has ended.
+        spread.use_all(&fpm, &[false; SESSIONS], node);
+    }
+}
+
+#[test]
+fn a_write_to_a_node_that_hangs_is_reported_as_unknown() {
+    let Some(node) = Memcached::start() else { return };
+    let setup = setup(std::slice::from_ref(&node)).with(SHORT_LEASE);
+    let mut php = setup.start();
+    assert_eq!(count(&php.call("increment one").value()), 1);
+    php.send("stage one");
+    assert_eq!(php.line().as_deref(), Some("open"));
+    node.signal(Signal::STOP);
+    php.send("");
+    let warning = php.answer().failure();
+    assert!(warning.contains("may or may not have been saved"), "{warning}");
+    assert!(warning.contains(&node.name()), "{warning}");
+    node.signal(Signal::CONT);
+    let found = count(&php.call("increment one").value());
+    assert!((2..=3).contains(&found), "{found}");
+}
+
+#[test]
+fn adding_a_node_logs_nobody_out() {
+    const SESSIONS: usize = 60;
+    let Some([first, second, third]) = three_nodes() else { return };
+    let before = [first, second];
+    let Some(server) = Fpm::start(&setup(&before), &[Pool::new(2)]) else { return };
+    let lives: Vec<String> = (0..SESSIONS)
+        .map(|session| server.call(&format!("increment s{session}")).value())
+        .collect();
+    let [first, second] = before;
+    let nodes = [first, second, third];
+    // In strict mode an id that is not found gets a new session.
+    let strict = setup(&nodes).with("session.use_strict_mode=1");
+    let Some(grown) = Fpm::start(&strict, &[Pool::new(2)]) else { return };
+    for (session, life) in lives.iter().enumerate() {
+        let id = format!("s{session}");
+        assert_eq!(grown.call(&format!("life {id}")).value(), *life);
+        for expected in [2, 3] {
+            let now = grown.call(&format!("increment {id}")).value();
+            assert_eq!(now.split(' ').next(), life.split(' ').next(), "the same session");
+            assert_eq!(count(&now), expected);
+        }
+    }
+    let on_new = (0..SESSIONS).filter(|session| nodes[2].has(&format!("s{session}"))).count();
+    assert!((SESSIONS / 10..SESSIONS * 2 / 3).contains(&on_new), "{on_new} have moved");
+}
+
+#[test]
+fn delayed_writes_are_exact_and_outlive_their_process() {
+    const CLIENTS: usize = 6;
+    const REQUESTS: usize = 150;
+    const PROCESSES: usize = 10;
+    let Some(nodes) = three_nodes() else { return };
+    let setup = setup(&nodes).with(FOR_EVER).with("sessclust.write=delayed");
+    let Some(servers) = two_servers(&setup, 3) else { return };
+    in_parallel(CLIENTS, |client| {
+        for request in 0..REQUESTS {
+            servers[client % 2].call(&format!("increment s{}", request / 3 % 10)).value();
+        }
+    });
+    for session in 0..10 {
+        let stored = count(&servers[0].call(&format!("life s{session}")).value());
+        assert_eq!(stored, CLIENTS * REQUESTS / 10);
+    }
+    for expected in 1..=PROCESSES {
+        assert_eq!(count(&setup.run("increment cli").value()), expected);
+    }
+}
+
+#[test]
+fn tcp_connections_are_kept_alive_and_closed_on_exec() {
+    if program(&["strace"]).is_none() {
+        return;
+    }
+    let Some(node) = Memcached::start_tcp(Ipv4Addr::LOCALHOST) else { return };
+    let folder = folder();
+    let log = folder.path().join("log");
+    let trace = ["strace", "-f", "-q", "-e", "trace=socket,connect,setsockopt", "-o"];
+    let trace = [&trace[..], &[log.to_str().unwrap()]].concat();
+    setup(std::slice::from_ref(&node)).run_in(&trace, "increment one").value();
+    let log = fs::read_to_string(log).unwrap();
+    let sockets: Vec<_> = log.lines().filter(|line| line.contains("socket(AF_INET")).collect();
+    assert!(matches!(sockets[..], [socket] if socket.contains("SOCK_CLOEXEC")), "{log}");
+    for option in ["TCP_NODELAY, [1]", "SO_KEEPALIVE, [1]", "TCP_KEEPIDLE, [60]"] {
+        assert!(log.contains(option), "{option}:\n{log}");
+    }
+}
