@@ -4,7 +4,6 @@
 //! that this request has not seen. Where an answer does not say what happened, the record itself is
 //! looked at: it names its writer.
 
-use super::open::Patience;
 use super::open::copy_of;
 use super::record::{Record, Stamp};
 use super::{Base, Cluster, Holding, Keys, Lock, Posted, Seat, delete, get, set, timeouts, touch};
@@ -117,7 +116,7 @@ impl Cluster {
             }
             // Forgotten since it was read: it is stored again, as if it were new.
             Ok(_) => {
-                holding.base = None;
+                (holding.base, holding.read) = (None, None);
                 holding.seats = vec![Seat::new(node)];
                 self.held.push(holding);
                 Ok(false)
@@ -222,12 +221,12 @@ impl Cluster {
         let node = holding.seats[0].node;
         // Its own record is known by this, whatever its version became.
         let writer = self.world.random() as u64;
-        let base = holding.base.as_ref().map(|base| base.record.stamp);
+        let base = holding.read;
         let replaced_s = holding.base.as_ref().map(|base| base.record.lifetime_s);
         // Why an earlier try may have been carried out.
         let mut doubt: Option<Failure> = None;
         for _ in 0..TRIES {
-            match self.secure(holding, base, writer, settings).await {
+            match self.secure(holding, base, writer).await {
                 Ok(Standing::Base) => {}
                 Ok(Standing::Stored) => return Ok(stored(holding)),
                 Ok(Standing::Overtaken) => return Err(overtaken(holding)),
@@ -308,7 +307,6 @@ impl Cluster {
         holding: &mut Holding,
         base: Option<Stamp>,
         writer: u64,
-        settings: &Settings,
     ) -> Result<Standing> {
         for index in 0..holding.seats.len() {
             self.settle_lock(holding, index).await;
@@ -318,8 +316,7 @@ impl Cluster {
                 continue;
             }
             // The first try has asked who has the lock; the second one adopts what is our own.
-            let mut patience = Patience::new(settings);
-            if !self.take_seat(holding, index, true, &mut patience).await? {
+            if !self.take_seat(holding, index, Some(&mut None)).await? {
                 let standing = self.look(holding, base, writer).await;
                 return match standing.map_err(|failure| not_saved(&holding.digest, &failure))? {
                     Standing::Base => {

@@ -110,6 +110,8 @@ struct Holding {
     seats: Vec<Seat>,
     /// The newest record of these nodes, which this request works on.
     base: Option<Base>,
+    /// Which record the caller was given; none if there was none. Only that may be replaced.
+    read: Option<Stamp>,
     /// Why a copy was not believed.
     damage: Option<RecordError>,
     /// The clock when the last lock was granted: the version of what is stored under it.
@@ -309,7 +311,7 @@ impl Cluster {
 
     /// Which record of a session that is held this process works on; none if there is none.
     pub fn stamp(&self, digest: &Digest) -> Option<Stamp> {
-        self.holding(digest)?.base.as_ref().map(|base| base.record.stamp)
+        self.holding(digest)?.read
     }
 
     /// Whether this process has the lock of a session, as far as it knows.

@@ -26,7 +26,7 @@ pub enum Origin {
 }
 
 /// How the tries of one request for a lock go on.
-pub(super) struct Patience {
+struct Patience {
     started: Instant,
     deadline: Instant,
     lock_wait: Duration,
@@ -39,7 +39,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(settings: &Settings) -> Self {
+    fn new(settings: &Settings) -> Self {
         let started = Instant::now();
         Self {
             started,
@@ -87,6 +87,7 @@ impl Cluster {
             seats: vec![Seat::new(first)],
             base: None,
             damage: None,
+            read: None,
             granted_us: self.now_us(),
             ticket: None,
         };
@@ -110,6 +111,7 @@ impl Cluster {
                 if let Some(ticket) = &holding.ticket {
                     ticket.hold();
                 }
+                holding.read = holding.base.as_ref().map(|base| base.record.stamp);
                 self.held.push(holding);
                 let waited = patience.started.elapsed();
                 Ok(if patience.has_waited { waited } else { Duration::ZERO })
@@ -188,13 +190,21 @@ impl Cluster {
                 match due.checked_sub(lease.since.elapsed()).filter(|left| !left.is_zero()) {
                     Some(not_yet) => left = left.min(not_yet),
                     // A node that does not answer is asked again after another third.
-                    None => _ = self.renew_seat(&mut holding, index).await,
+                    None => self.keep_seat(&mut holding, index).await,
                 }
             }
             next = Some(next.map_or(left, |next| next.min(left)));
             self.held.push(holding);
         }
         next
+    }
+
+    /// Extends the lock on one node; rule 14. Where it has gone with its connection, it is taken
+    /// again, if nobody else has it. What this request has read stays what it has read.
+    async fn keep_seat(&mut self, holding: &mut Holding, index: usize) {
+        if !self.renew_seat(holding, index).await {
+            let _ = self.take_seat(holding, index, Some(&mut None)).await;
+        }
     }
 
     /// Extends the lock on one node. Says whether it did.
@@ -278,9 +288,10 @@ impl Cluster {
                     self.give_back_seat(holding, index).await;
                     continue;
                 }
-                let is_ours = self.take_seat(holding, index, false, patience).await?;
+                let is_ours = self.take_seat(holding, index, None).await?;
                 // Who has it? If that one is dead, nobody need wait.
-                blocked = !is_ours && !self.take_seat(holding, index, true, patience).await?;
+                let holder = Some(&mut patience.holder);
+                blocked = !is_ours && !self.take_seat(holding, index, holder).await?;
             }
             if !blocked {
                 return Ok(());
@@ -289,30 +300,31 @@ impl Cluster {
         }
     }
 
-    /// Tries for the lock on one node, and reads the record there. Says whether it is ours.
+    /// Tries for the lock on one node, and reads the record there. Says whether it is ours. With
+    /// `seen`, also looks who has it: this request itself, if an answer was lost; or a process of
+    /// this machine that is dead, and loses it.
     pub(super) async fn take_seat(
         &mut self,
         holding: &mut Holding,
         index: usize,
-        asks_holder: bool,
-        patience: &mut Patience,
+        seen: Option<&mut Option<Holder>>,
     ) -> Result<bool> {
         let (keys, node) = (Keys::of(&holding.digest), holding.seats[index].node);
         let ttl = holding.lock_ttl(self);
         // What this node had before counts no more.
-        let seen = holding.seats[index].stamp.take();
-        if seen.is_some() && seen == holding.base.as_ref().map(|base| base.record.stamp) {
+        let stamp = holding.seats[index].stamp.take();
+        if stamp.is_some() && stamp == holding.base.as_ref().map(|base| base.record.stamp) {
             holding.base = None;
         }
         // The version of what is stored under this lock is a reading before it was sent.
         let (since, granted_us) = (Instant::now(), self.now_us());
         let lock = set(keys.lock(), &holding.lock_value, ttl, None);
-        let answers = match asks_holder {
-            false => {
+        let answers = match seen {
+            None => {
                 let asked = [lock, get(keys.record())];
                 self.exchange_again(node, &holding.timeouts, &asked).await
             }
-            true => {
+            Some(_) => {
                 let asked = [lock, get(keys.lock()), get(keys.record())];
                 self.exchange_again(node, &holding.timeouts, &asked).await
             }
@@ -320,7 +332,7 @@ impl Cluster {
         let answers = answers.map_err(|failure| not_opened(&holding.digest, &failure))?;
         let mut answers = answers.into_iter();
         let locked = answers.next();
-        let holder = if asks_holder { answers.next() } else { None };
+        let holder = if seen.is_some() { answers.next() } else { None };
         let mut cas = match locked {
             Some(Answer::Done { cas }) => cas,
             Some(Answer::ServerError(_, text)) => {
@@ -353,7 +365,9 @@ impl Cluster {
                 }
                 record = answers.next();
             }
-            patience.holder = Some(holder);
+            if let Some(seen) = seen {
+                *seen = Some(holder);
+            }
         }
         let Some(cas) = cas else { return Ok(false) };
         let lease = Lease::of(since, holding.lease);
