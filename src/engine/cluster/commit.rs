@@ -229,7 +229,7 @@ impl Cluster {
             match self.secure(holding, base, writer).await {
                 Ok(Standing::Base) => {}
                 Ok(Standing::Stored) => return Ok(stored(holding)),
-                Ok(Standing::Overtaken) => return Err(overtaken(holding)),
+                Ok(Standing::Overtaken) => return Err(overtaken(holding, doubt.as_ref())),
                 Err(error) => return Err(doubt.map_or(error, |doubt| unknown(&digest, &doubt))),
             }
             // Rule 5: more than what it replaces, and the clock when the lock was granted.
@@ -280,7 +280,7 @@ impl Cluster {
                     _ => match self.look(holding, base, writer).await {
                         Ok(Standing::Stored) => return Ok(stored(holding)),
                         Ok(Standing::Base) => {}
-                        Ok(Standing::Overtaken) => return Err(overtaken(holding)),
+                        Ok(Standing::Overtaken) => return Err(overtaken(holding, doubt.as_ref())),
                         Err(failure) => return Err(unknown(&digest, &failure)),
                     },
                 },
@@ -293,10 +293,7 @@ impl Cluster {
                 }
             }
         }
-        match doubt {
-            Some(failure) => Err(unknown(&digest, &failure)),
-            None => Err(overtaken(holding)),
-        }
+        Err(overtaken(holding, doubt.as_ref()))
     }
 
     /// Makes sure of the locks before something is stored under them, rule 5: more than a request's
@@ -436,8 +433,13 @@ impl Cluster {
                 Err(failure) => return Err(unknown(digest, &failure)),
             }
         }
-        let text = format!("session {digest} is not saved: others keep changing it");
-        Err(Error::new(ErrorKind::LeaseLost, text))
+        Err(doubt.map_or_else(
+            || {
+                let text = format!("session {digest} is not saved: others keep changing it");
+                Error::new(ErrorKind::LeaseLost, text)
+            },
+            |doubt| unknown(digest, &doubt),
+        ))
     }
 
     /// Refuses what a server would. It must not be sent: a server that cannot store an item removes
@@ -514,9 +516,13 @@ fn stored(holding: &Holding) -> Stamp {
     holding.seats[0].stamp.expect("a record that was recognised")
 }
 
-/// The record as it is now says what happened.
-fn overtaken(holding: &Holding) -> Error {
+/// The record as it is now says what happened, unless an earlier try may have been carried out:
+/// then others may have read what it stored, and stored theirs over it.
+fn overtaken(holding: &Holding, doubt: Option<&Failure>) -> Error {
     let digest = holding.digest;
+    if let Some(doubt) = doubt {
+        return unknown(&digest, doubt);
+    }
     let (kind, what) = match holding.seats[0].stamp {
         None => (ErrorKind::LeaseLost, "was lost by its node meanwhile"),
         Some(_) if holding.base.as_ref().is_some_and(|base| base.record.is_tombstone) => {
