@@ -92,7 +92,10 @@ fn forward(
             server.write_all(&line)?;
         }
         if STORAGE.contains(&command) {
-            let value_bytes: u64 = words[4].parse().expect("a length");
+            // A client that was cut off in the middle has nothing more to say.
+            let Some(value_bytes) = words.get(4).and_then(|word| word.parse::<u64>().ok()) else {
+                return Ok(());
+            };
             let value = &mut client.by_ref().take(value_bytes + b"\r\n".len() as u64);
             io::copy(value, &mut server)?;
         }

@@ -1,0 +1,837 @@
+//! A pool behind a network that fails: whatever is delayed, cut, doubled, swapped or lost, no
+//! request gets another session's data or older ones than were acknowledged, and what a request is
+//! told about its own write is true.
+//!
+//! First each step with each fault at each of its messages, one at a time. Then many requests of
+//! many processes with faults drawn at random, over both protocols; `script/chaos` runs that for
+//! longer. In front of the servers stands the proxy of `support/proxy.rs`.
+
+mod support;
+
+use sessclust_engine::cluster::{Cluster, Copy, Origin};
+use sessclust_engine::config::save_path::{Endpoint, NodeAddress};
+use sessclust_engine::config::{RingKind, Settings};
+use sessclust_engine::machine::Queue;
+use sessclust_engine::node::System;
+use sessclust_engine::session::{Access, Pool, Session, Store};
+
+use sessclust_engine::stats::Counters;
+use sessclust_engine::{Error, ErrorKind, Result};
+use std::collections::{BTreeMap, HashSet};
+use std::io::{BufRead, BufReader, Write};
+use std::num::NonZeroU32;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::classic_only::ClassicOnly;
+use support::memcached::Memcached;
+use support::proxy::{Address, Fault, Place, Proxy};
+use support::{LIFETIME_S, PATIENCE, digest, id, seeded, wait_for};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+fn counters() -> &'static Counters {
+    Box::leak(Box::default())
+}
+
+/// The socket that a proxy listens on.
+fn socket(proxy: &Proxy) -> PathBuf {
+    match proxy.address() {
+        Address::Unix(path) => path.clone(),
+        Address::Tcp(_) => panic!("these proxies listen on Unix sockets"),
+    }
+}
+
+fn nodes<'a>(sockets: impl IntoIterator<Item = &'a Path>) -> Vec<NodeAddress> {
+    let node = |socket: &Path| NodeAddress {
+        endpoint: Endpoint::Unix(socket.to_owned()),
+        weight: NonZeroU32::MIN,
+    };
+    sockets.into_iter().map(node).collect()
+}
+
+// ---- One fault at a time ----
+
+/// A process with a pool of one node.
+struct Process {
+    runtime: Runtime,
+    cluster: Cluster,
+    settings: Settings,
+}
+
+impl Process {
+    fn new(socket: &Path, settings: &Settings, queue: &Path) -> Self {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build();
+        let cluster = Cluster::new(
+            nodes([socket]),
+            RingKind::KetamaWeighted,
+            Arc::new(System),
+            Queue::open_in(queue),
+            counters(),
+        );
+        Self {
+            runtime: runtime.expect("a runtime"),
+            cluster: cluster.expect("a pool"),
+            settings: settings.clone(),
+        }
+    }
+
+    fn open(&mut self, name: &str, origin: Origin) -> Result<Option<Vec<u8>>> {
+        let Self { runtime, cluster, settings } = self;
+        runtime.block_on(cluster.open(&digest(name), origin, b"/test.php", settings))?;
+        Ok(owned(cluster.data(&digest(name))))
+    }
+
+    fn commit(&mut self, name: &str, data: &[u8]) -> Result<()> {
+        let Self { runtime, cluster, settings } = self;
+        runtime.block_on(cluster.commit(&digest(name), data, LIFETIME_S, settings)).map(|_| ())
+    }
+
+    fn touch(&mut self, name: &str) -> Result<bool> {
+        let Self { runtime, cluster, settings } = self;
+        runtime.block_on(cluster.touch(&digest(name), LIFETIME_S, settings))
+    }
+
+    fn destroy(&mut self, name: &str) -> Result<()> {
+        let Self { runtime, cluster, settings } = self;
+        runtime.block_on(cluster.destroy(&digest(name), LIFETIME_S, settings))
+    }
+
+    fn overwrite(&mut self, name: &str, data: &[u8]) -> Result<()> {
+        let Self { runtime, cluster, settings } = self;
+        runtime.block_on(cluster.overwrite(&digest(name), data, LIFETIME_S, settings))
+    }
+
+    fn release(&mut self, name: &str) {
+        self.runtime.block_on(self.cluster.release(&digest(name)));
+    }
+
+    fn renew(&mut self) {
+        self.runtime.block_on(self.cluster.renew());
+    }
+
+    /// Reads without the lock, and waits for the node as long as it takes.
+    fn look(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.read(name, &patient(&self.settings))
+    }
+
+    fn read(&mut self, name: &str, settings: &Settings) -> Result<Option<Vec<u8>>> {
+        let Self { runtime, cluster, .. } = self;
+        let mut record = Vec::new();
+        let found = runtime.block_on(cluster.peek(&digest(name), settings, &mut record))?;
+        Ok(owned(found))
+    }
+}
+
+#[track_caller]
+fn owned(copy: Copy<'_>) -> Option<Vec<u8>> {
+    match copy {
+        Copy::Data(data) => Some(data.to_vec()),
+        Copy::Absent => None,
+        Copy::Damaged(error) => panic!("damaged: {error}"),
+    }
+}
+
+/// The same settings, but a node is waited for as long as it takes.
+fn patient(settings: &Settings) -> Settings {
+    Settings { connect_timeout: PATIENCE, request_timeout: PATIENCE, ..settings.clone() }
+}
+
+/// What a process does with a session while one fault happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Open,
+    /// With the commit: opening sends the lock and does not wait for it.
+    Fresh,
+    Commit,
+    Touch,
+    Read,
+    Destroy,
+    DestroyHeld,
+    Overwrite,
+    Release,
+    /// With the commit: what is left of the lock shows there.
+    Renew,
+}
+
+impl Step {
+    /// Whether the session has been opened before.
+    fn is_held(self) -> bool {
+        matches!(self, Self::Commit | Self::Touch | Self::DestroyHeld | Self::Release | Self::Renew)
+    }
+}
+
+/// The connection that a step finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// It has been used before.
+    Warm,
+    /// None.
+    New,
+    /// It was closed while it was idle.
+    Closed,
+}
+
+const STEPS: [(Step, &[Start]); 10] = [
+    (Step::Open, &[Start::Warm, Start::New, Start::Closed]),
+    (Step::Fresh, &[Start::Warm, Start::New, Start::Closed]),
+    (Step::Read, &[Start::Warm, Start::New, Start::Closed]),
+    (Step::Destroy, &[Start::Warm, Start::New]),
+    (Step::Overwrite, &[Start::Warm]),
+    (Step::Commit, &[Start::Warm, Start::Closed]),
+    (Step::Touch, &[Start::Warm, Start::Closed]),
+    (Step::DestroyHeld, &[Start::Warm, Start::Closed]),
+    (Step::Release, &[Start::Warm, Start::Closed]),
+    (Step::Renew, &[Start::Warm]),
+];
+
+/// Longest wait for an answer. A delay of twice as much is too long, one of a tenth is not.
+const TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Life of a lock in these tests.
+const LEASE: Duration = Duration::from_secs(3);
+
+fn faults() -> Vec<Fault> {
+    let replies: [&[u8]; 4] =
+        [b"EN\r\n", b"\0\0\0\x01", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-ERR unknown\r\n"];
+    let mut faults = vec![
+        Fault::Delay(TIMEOUT / 10),
+        Fault::Delay(TIMEOUT * 2),
+        Fault::CutBefore,
+        Fault::CutInside(1),
+        Fault::CutInside(7),
+        Fault::CutInside(usize::MAX),
+        Fault::CutAfter,
+        Fault::Duplicate,
+        Fault::Swap,
+        Fault::Swallow,
+        Fault::Stall(0),
+        Fault::Stall(7),
+    ];
+    faults.extend(replies.map(|reply| Fault::Replace(reply.to_vec())));
+    faults
+}
+
+/// One run: a step, and a fault at one of its messages.
+#[derive(Clone, Debug)]
+struct Run {
+    step: Step,
+    start: Start,
+    fault: Option<(Place, Fault)>,
+}
+
+/// What a session may be after a run: its counter, none for no session.
+type Allowed = Vec<Option<u32>>;
+
+fn data(name: &str, counter: u32) -> Vec<u8> {
+    format!("{name} {counter}").into_bytes()
+}
+
+/// A server and what the runs have left on it.
+struct Bench {
+    server: Memcached,
+    queue: TempDir,
+    /// To be looked at again when what was delayed has arrived.
+    left: Mutex<Vec<(String, Allowed, Run)>>,
+    names: AtomicU64,
+}
+
+impl Bench {
+    fn settings() -> Settings {
+        Settings {
+            lock_wait: Duration::ZERO,
+            lock_lease: LEASE,
+            connect_timeout: TIMEOUT,
+            request_timeout: TIMEOUT,
+            ..Settings::default()
+        }
+    }
+
+    /// A process that asks the server itself and waits for it as long as it takes.
+    fn witness(&self) -> Process {
+        Process::new(&self.server.socket(), &patient(&Self::settings()), self.queue.path())
+    }
+
+    /// Does a run and checks what comes of it. Says how many requests and replies there were.
+    fn check(&self, proxy: &Proxy, run: &Run) -> [usize; 2] {
+        let name = format!("run-{}", self.names.fetch_add(1, SeqCst));
+        let name = name.as_str();
+        let mut witness = self.witness();
+        let mut process = Process::new(&socket(proxy), &Self::settings(), self.queue.path());
+        let is_there = run.step != Step::Fresh;
+        if is_there {
+            witness.overwrite(name, &data(name, 1)).expect("a session");
+        }
+        if run.start != Start::New {
+            let before = process.look(name).expect("the session");
+            assert_eq!(before, is_there.then(|| data(name, 1)));
+        }
+        if run.step.is_held() {
+            // A slow machine may need another try, when the lock of the first has ended.
+            wait_for("the session", || process.open(name, Origin::Sent).is_ok());
+        }
+        if run.step == Step::Renew {
+            // A lock is renewed when a third of its life has passed.
+            thread::sleep(LEASE / 3);
+        }
+        if run.start == Start::Closed {
+            proxy.cut();
+        }
+        let link = process.cluster.nodes()[0].link();
+        proxy.reset();
+        if let Some((place, fault)) = &run.fault {
+            proxy.plan(*place, fault.clone());
+        }
+
+        let result = self.do_step(&mut process, name, run);
+        let allowed = match &result {
+            Ok(allowed) => allowed.clone(),
+            Err(error) => {
+                // A connection with a doubt is not used again.
+                let now = process.cluster.nodes()[0].link();
+                assert!(now.is_none() || now != link, "{run:?}: still connected after {error}");
+                allowed_after(run.step, error)
+            }
+        };
+        assert!(run.fault.is_some() || result.is_ok(), "{run:?}: {result:?}");
+        self.check_state(&mut witness, name, &allowed, run);
+        // What a fault has left behind may fail one more request, and shows it nothing wrong.
+        let check_data = |found: Option<Vec<u8>>| {
+            let is_right =
+                allowed.iter().any(|one| found == one.map(|counter| data(name, counter)));
+            assert!(is_right, "{run:?}: {:?}", found.map(|data| data.escape_ascii().to_string()));
+        };
+        match process.read(name, &Self::settings()) {
+            Ok(found) => check_data(found),
+            Err(error) => {
+                assert!(run.fault.is_some() && error.kind() == ErrorKind::Node, "{run:?}: {error}");
+            }
+        }
+        let counts = proxy.counts();
+        assert_eq!(counts.faults, usize::from(run.fault.is_some()), "{run:?}");
+        proxy.heal();
+        check_data(process.look(name).unwrap_or_else(|error| panic!("{run:?}: {error}")));
+        self.left.lock().expect("no panic").push((name.into(), allowed, run.clone()));
+        [counts.requests.values().sum(), counts.replies]
+    }
+
+    /// Does the step of a run. Says what the session may be afterwards, if it did not fail.
+    fn do_step(&self, process: &mut Process, name: &str, run: &Run) -> Result<Allowed> {
+        let before = |found: Option<Vec<u8>>| {
+            let found = found.map(|data| data.escape_ascii().to_string());
+            let expected = data(name, 1).escape_ascii().to_string();
+            assert_eq!(found, Some(expected), "{run:?}");
+            Ok(vec![Some(1)])
+        };
+        match run.step {
+            Step::Open => {
+                let found = process.open(name, Origin::Sent)?;
+                process.release(name);
+                before(found)
+            }
+            Step::Read => before(process.read(name, &process.settings.clone())?),
+            Step::Fresh => {
+                assert_eq!(process.open(name, Origin::Fresh)?, None, "{run:?}");
+                process.commit(name, &data(name, 2)).map(|()| vec![Some(2)])
+            }
+            Step::Commit => process.commit(name, &data(name, 2)).map(|()| vec![Some(2)]),
+            Step::Overwrite => process.overwrite(name, &data(name, 2)).map(|()| vec![Some(2)]),
+            Step::Destroy | Step::DestroyHeld => process.destroy(name).map(|()| vec![None]),
+            Step::Touch => {
+                assert!(process.touch(name)?, "{run:?}: there is a record to touch");
+                Ok(vec![Some(1)])
+            }
+            Step::Release => {
+                process.release(name);
+                Ok(vec![Some(1)])
+            }
+            Step::Renew => {
+                process.renew();
+                process.commit(name, &data(name, 2)).map(|()| vec![Some(2)])
+            }
+        }
+    }
+
+    /// What is stored is allowed, and a lock that was left behind ends by itself.
+    fn check_state(&self, witness: &mut Process, name: &str, allowed: &Allowed, run: &Run) {
+        let found = witness.look(name).expect("the server");
+        let is_right = allowed.iter().any(|one| found == one.map(|counter| data(name, counter)));
+        let found = found.map(|data| data.escape_ascii().to_string());
+        assert!(is_right, "{run:?}: {found:?} is stored, not one of {allowed:?}");
+        if let Some(left_s) = lock_left_s(&self.server.connect(), name) {
+            let is_short = (0..=LEASE.as_secs() as i64).contains(&left_s);
+            assert!(is_short, "{run:?}: locked for {left_s} s");
+        }
+    }
+}
+
+/// What a session may be after a step has failed like this.
+fn allowed_after(step: Step, error: &Error) -> Allowed {
+    let before = if step == Step::Fresh { None } else { Some(1) };
+    let after = match step {
+        Step::Destroy | Step::DestroyHeld => None,
+        Step::Fresh | Step::Commit | Step::Overwrite | Step::Renew => Some(2),
+        Step::Open | Step::Touch | Step::Read | Step::Release => before,
+    };
+    match error.kind() {
+        ErrorKind::Node => vec![before],
+        ErrorKind::Indeterminate if after != before => vec![before, after],
+        // Nobody else is there who could have changed or locked anything.
+        kind => panic!("{step:?}: {kind:?}: {error}"),
+    }
+}
+
+/// How many seconds a session's lock has left on the server; -1 for one without end, none if there
+/// is no lock.
+fn lock_left_s(mut server: &UnixStream, name: &str) -> Option<i64> {
+    let key = String::from_utf8(digest(name).to_hex().to_vec()).expect("hex is ASCII");
+    write!(server, "mg sc:l:{key} t\r\n").expect("a write");
+    let mut reply = String::new();
+    BufReader::new(server).read_line(&mut reply).expect("a reply");
+    let left = reply.trim_end().strip_prefix("HD t")?;
+    Some(left.parse().expect("seconds"))
+}
+
+/// Every step with every fault at every request and every reply.
+#[test]
+fn one_fault_anywhere_is_told_for_what_it_is() {
+    let Some(server) = Memcached::start(&[]) else { return };
+    let queue = tempfile::tempdir().expect("a temporary folder");
+    let bench = Bench { server, queue, left: Mutex::default(), names: AtomicU64::new(0) };
+    let new_proxy = || Proxy::unix(Address::Unix(bench.server.socket()));
+
+    // What each step says and hears when nothing happens.
+    let proxy = new_proxy();
+    let mut runs = Vec::new();
+    for (step, starts) in STEPS {
+        for start in starts {
+            let calm = Run { step, start: *start, fault: None };
+            let [requests, replies] = bench.check(&proxy, &calm);
+            assert!(requests > 0 && replies > 0, "{calm:?}");
+            let places = (0..requests).map(Place::Request).chain((0..replies).map(Place::Reply));
+            for place in places {
+                let fault = |fault| Run { fault: Some((place, fault)), ..calm.clone() };
+                runs.extend(faults().into_iter().map(fault));
+            }
+        }
+    }
+    // Many at once, for most of the time they wait.
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| {
+                let proxy = new_proxy();
+                while let Some(run) = runs.get(next.fetch_add(1, SeqCst)) {
+                    bench.check(&proxy, run);
+                }
+            });
+        }
+    });
+    let mut witness = bench.witness();
+    let left = bench.left.lock().expect("no panic");
+    for (name, allowed, run) in left.iter() {
+        bench.check_state(&mut witness, name, allowed, run);
+    }
+    println!("{} runs with a fault", runs.len());
+}
+
+/// The answer to a store is lost; before its writer can ask again, somebody else has read what it
+/// stored and stored more.
+#[test]
+fn a_commit_that_others_have_built_on_is_in_doubt() {
+    let Some(server) = Memcached::start(&[]) else { return };
+    let queue = tempfile::tempdir().expect("a temporary folder");
+    let proxy = Proxy::unix(Address::Unix(server.socket()));
+    let settings = Settings { connect_timeout: PATIENCE, ..Bench::settings() };
+    let mut one = Process::new(&socket(&proxy), &settings, queue.path());
+    let mut other = Process::new(&server.socket(), &settings, queue.path());
+    one.overwrite("a", b"1").expect("a session");
+    assert_eq!(one.open("a", Origin::Sent).expect("the session"), Some(b"1".to_vec()));
+    // The store and the unlocking are done, and the greeting of the next connection waits.
+    proxy.reset();
+    proxy.plan(Place::Reply(0), Fault::CutBefore);
+    proxy.plan(Place::Request(2), Fault::Hold);
+    thread::scope(|scope| {
+        let commit = scope.spawn(|| one.commit("a", b"2"));
+        proxy.wait_for("the second try", |counts| counts.faults == 2);
+        assert_eq!(other.open("a", Origin::Sent).expect("the session"), Some(b"2".to_vec()));
+        other.commit("a", b"3").expect("a commit");
+        proxy.release();
+        let error = commit.join().expect("no panic").expect_err("nobody can tell");
+        assert_eq!(error.kind(), ErrorKind::Indeterminate, "{error}");
+    });
+    assert_eq!(other.look("a").expect("the session"), Some(b"3".to_vec()));
+}
+
+// ---- Many faults at random ----
+
+/// What a random run consists of.
+struct Plan {
+    requests: usize,
+    /// Share of the requests before which a fault is planned.
+    fault_share: f64,
+    faults: fn(&mut fastrand::Rng) -> Fault,
+}
+
+/// Longest wait for an answer in random runs.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How many sessions there are. The last of them are destroyed now and then, the others count.
+const SESSIONS: usize = 20;
+const DESTROYED: usize = 4;
+
+/// Processes at work.
+const PROCESSES: usize = 8;
+
+/// How often the faults are those of two rare kinds: one request in so many of those with a fault.
+const RARE: usize = 20;
+
+/// What has to be true of a session. Its data are its name, a counter that each request counts up,
+/// and the number of the attempt, which is never the same twice.
+#[derive(Default)]
+struct Ledger {
+    name: String,
+    is_destroyed_at_times: bool,
+    /// The highest counter that was acknowledged.
+    acknowledged: u64,
+    /// The highest counter that somebody has tried to store.
+    attempted: u64,
+    /// The counters whose commits were acknowledged, and of how many commits nobody knows.
+    saved: HashSet<u64>,
+    unknown: u64,
+    /// Attempts before this one were destroyed: that was acknowledged.
+    destroyed: u64,
+    /// Attempts of which a request was told that they are not saved, and attempts that were read.
+    refused: HashSet<u64>,
+    seen: HashSet<u64>,
+}
+
+impl Ledger {
+    /// Checks what was read. `floor` is what counted before the read began.
+    #[track_caller]
+    fn check(&mut self, data: &[u8], floor: Floor) -> u64 {
+        let name = &self.name;
+        if data.is_empty() {
+            let is_lost = !self.is_destroyed_at_times && floor.acknowledged > 0;
+            assert!(!is_lost, "{name} is lost, it was at {}", floor.acknowledged);
+            return 0;
+        }
+        let text = std::str::from_utf8(data).expect("text");
+        let words: Vec<&str> = text.split(' ').collect();
+        let [found, counter, attempt] = words[..] else { panic!("{name}: {text}") };
+        assert_eq!(found, name, "another session's data");
+        let [counter, attempt]: [u64; 2] = [counter, attempt].map(|word| word.parse().expect(text));
+        assert!(!self.refused.contains(&attempt), "{text} was refused");
+        self.seen.insert(attempt);
+        if self.is_destroyed_at_times {
+            assert!(attempt > floor.destroyed, "{text} was destroyed before {}", floor.destroyed);
+        } else {
+            let known = floor.acknowledged..=self.attempted;
+            assert!(known.contains(&counter), "{text} is not in {known:?}");
+        }
+        counter
+    }
+}
+
+/// What a read that begins now must not fall behind.
+#[derive(Clone, Copy)]
+struct Floor {
+    acknowledged: u64,
+    destroyed: u64,
+}
+
+/// What all processes of a random run share.
+struct Chaos<'a> {
+    plan: Plan,
+    proxies: &'a [Proxy; 2],
+    ledgers: Vec<Mutex<Ledger>>,
+    /// Counts down.
+    left: AtomicI64,
+    /// Counts up: the numbers of attempts.
+    clock: AtomicU64,
+    outcomes: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Chaos<'_> {
+    fn settings() -> Settings {
+        Settings {
+            lock_lease: Duration::from_secs(2),
+            lock_wait: SHORT_TIMEOUT / 10,
+            connect_timeout: SHORT_TIMEOUT * 2,
+            request_timeout: SHORT_TIMEOUT,
+            ..Settings::default()
+        }
+    }
+
+    fn store(&self, settings: &Settings) -> Rc<Store> {
+        let sockets = self.proxies.each_ref().map(socket);
+        let nodes = nodes(sockets.iter().map(PathBuf::as_path));
+        Rc::new(Store::Pool(Pool::new(nodes, settings, counters()).expect("a pool")))
+    }
+
+    fn ledger(&self, index: usize) -> MutexGuard<'_, Ledger> {
+        self.ledgers[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The name of a session that is about to be read, and what is known of it.
+    fn begin(&self, index: usize) -> (String, Floor) {
+        let Ledger { name, acknowledged, destroyed, .. } = &*self.ledger(index);
+        (name.clone(), Floor { acknowledged: *acknowledged, destroyed: *destroyed })
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, SeqCst)
+    }
+
+    /// Notes how a step ended. Errors have to be of the kinds that its caller expects.
+    #[track_caller]
+    fn note<T>(&self, step: &str, result: &Result<T>, expected: &[ErrorKind]) {
+        let outcome = match result {
+            Ok(_) => format!("{step}: done"),
+            Err(error) => {
+                assert!(expected.contains(&error.kind()), "{step}: {:?}: {error}", error.kind());
+                format!("{step}: {:?}", error.kind())
+            }
+        };
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        *outcomes.entry(outcome).or_default() += 1;
+    }
+
+    /// One process after its other: requests until all are done.
+    fn work(&self, mut random: fastrand::Rng) {
+        let settings = Self::settings();
+        let mut store = self.store(&settings);
+        while self.left.fetch_sub(1, SeqCst) > 0 {
+            if random.f64() < self.plan.fault_share {
+                self.disturb(&mut random);
+            }
+            // Processes end and others begin.
+            if random.usize(..2000) == 0 {
+                store = self.store(&settings);
+            }
+            let mut session = Session::new(Rc::clone(&store), settings.clone(), counters());
+            session.set_lifetime(LIFETIME_S);
+            let index = random.usize(..SESSIONS);
+            match random.u8(..20) {
+                0 => self.make(&mut session),
+                1 if index < DESTROYED => self.destroy(&mut session, index),
+                1..4 => self.look(&mut session, index),
+                _ => self.count(&mut session, index, &mut random),
+            }
+            session.close(Some(LIFETIME_S));
+        }
+    }
+
+    /// Makes something go wrong soon, for whoever happens to be there.
+    fn disturb(&self, random: &mut fastrand::Rng) {
+        let proxy = &self.proxies[random.usize(..self.proxies.len())];
+        let place = match random.bool() {
+            true => Place::Request(random.usize(..8)),
+            false => Place::Reply(random.usize(..8)),
+        };
+        match random.usize(..RARE) {
+            0 => proxy.cut(),
+            _ => proxy.plan(place, (self.plan.faults)(random)),
+        }
+    }
+
+    /// Reads without the lock.
+    fn look(&self, session: &mut Session, index: usize) {
+        let (name, floor) = self.begin(index);
+        let data = read(session, &name, Access::Unlocked);
+        self.note("look", &data, &[ErrorKind::Node]);
+        if let Ok(data) = data {
+            self.ledger(index).check(&data, floor);
+        }
+    }
+
+    /// Reads with the lock and, mostly, counts up.
+    fn count(&self, session: &mut Session, index: usize, random: &mut fastrand::Rng) {
+        let (name, floor) = self.begin(index);
+        let data = read(session, &name, Access::Locked);
+        self.note("open", &data, &[ErrorKind::Node, ErrorKind::Locked]);
+        let Ok(data) = data else { return };
+        let counter = self.ledger(index).check(&data, floor) + 1;
+        match random.u8(..8) {
+            0 => return,
+            1 if !data.is_empty() => {
+                // Unchanged data may have to be stored again.
+                let result = session.touch(id(&name), &data, LIFETIME_S);
+                self.note("touch", &result, &[ErrorKind::Node]);
+                return;
+            }
+            _ => {}
+        }
+        let attempt = self.tick();
+        {
+            let mut ledger = self.ledger(index);
+            ledger.attempted = ledger.attempted.max(counter);
+        }
+        let result =
+            session.write(id(&name), format!("{name} {counter} {attempt}").as_bytes(), LIFETIME_S);
+        let mut expected = vec![ErrorKind::Node, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
+        let ledger = &mut *self.ledger(index);
+        expected.extend(ledger.is_destroyed_at_times.then_some(ErrorKind::Destroyed));
+        self.note("commit", &result, &expected);
+        match result {
+            Ok(()) => {
+                let is_new = ledger.saved.insert(counter);
+                assert!(is_new || ledger.is_destroyed_at_times, "{name} {counter} is saved twice");
+                ledger.acknowledged = ledger.acknowledged.max(counter);
+            }
+            Err(error) if error.kind() == ErrorKind::Indeterminate => ledger.unknown += 1,
+            Err(error) => {
+                assert!(!ledger.seen.contains(&attempt), "{name} {counter} is there: {error}");
+                ledger.refused.insert(attempt);
+            }
+        }
+    }
+
+    fn destroy(&self, session: &mut Session, index: usize) {
+        let ((name, _), before) = (self.begin(index), self.tick());
+        let result = session.destroy(id(&name));
+        let expected = [ErrorKind::Node, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
+        self.note("destroy", &result, &expected);
+        if result.is_ok() {
+            let ledger = &mut *self.ledger(index);
+            ledger.destroyed = ledger.destroyed.max(before);
+        }
+    }
+
+    /// A new session, which is read again.
+    fn make(&self, session: &mut Session) {
+        let attempt = self.tick();
+        let name = format!("new-{attempt}");
+        let data = format!("{name} 1 {attempt}").into_bytes();
+        assert!(session.is_free(id(&name)).expect("nothing is asked"));
+        let opened = read(session, &name, Access::Locked);
+        self.note("open fresh", &opened, &[ErrorKind::Node]);
+        let Ok(opened) = opened else { return };
+        assert_eq!(opened, b"", "{name} is new");
+        let result = session.write(id(&name), &data, LIFETIME_S);
+        self.note("commit fresh", &result, &[ErrorKind::Node, ErrorKind::Indeterminate]);
+        session.close(Some(LIFETIME_S));
+        let found = read(session, &name, Access::Unlocked);
+        self.note("look fresh", &found, &[ErrorKind::Node]);
+        let Ok(found) = found else { return };
+        let is_there = found == data;
+        assert!(is_there || found.is_empty(), "{name}: {}", found.escape_ascii());
+        match result {
+            Ok(()) => assert!(is_there, "{name} is lost"),
+            Err(error) if error.kind() == ErrorKind::Node => {
+                assert!(!is_there, "{name} is there: {error}");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// What a request gets of a session; nothing for a new one.
+fn read(session: &mut Session, name: &str, access: Access) -> Result<Vec<u8>> {
+    let data = session.read(id(name), access)?;
+    assert!(data.loss.is_none(), "{name}: {:?}", data.loss);
+    let bytes = data.bytes.to_vec();
+    session.delivered();
+    Ok(bytes)
+}
+
+/// Runs a plan against two servers, and checks at the end that each session has exactly what was
+/// acknowledged, and perhaps what nobody knows of.
+fn run(plan: Plan, proxies: [Proxy; 2]) {
+    let mut random = seeded();
+    let started = Instant::now();
+    let requests = plan.requests;
+    let ledger = |index| {
+        let is_destroyed_at_times = index < DESTROYED;
+        Mutex::new(Ledger { name: format!("s{index}"), is_destroyed_at_times, ..Ledger::default() })
+    };
+    let chaos = Chaos {
+        plan,
+        proxies: &proxies,
+        ledgers: (0..SESSIONS).map(ledger).collect(),
+        left: AtomicI64::new(requests as i64),
+        clock: AtomicU64::new(1),
+        outcomes: Mutex::default(),
+    };
+    thread::scope(|scope| {
+        for _ in 0..PROCESSES {
+            let (chaos, random) = (&chaos, random.fork());
+            scope.spawn(move || chaos.work(random));
+        }
+    });
+    let faults: usize = proxies.iter().map(|proxy| proxy.counts().faults).sum();
+    let outcomes = chaos.outcomes.lock().expect("no panic").clone();
+    println!("{requests} requests in {:?}, {faults} faults: {outcomes:#?}", started.elapsed());
+
+    proxies.iter().for_each(Proxy::heal);
+    // A lock that was left behind ends by itself, within its lease.
+    let settings = patient(&Settings::default());
+    let settings =
+        Settings { lock_wait: Duration::from_secs(3), lock_lease: PATIENCE * 3, ..settings };
+    let store = chaos.store(&settings);
+    for index in 0..SESSIONS {
+        let mut session = Session::new(Rc::clone(&store), settings.clone(), counters());
+        let (name, floor) = chaos.begin(index);
+        let data = read(&mut session, &name, Access::Locked).expect("the session");
+        let ledger = &mut *chaos.ledger(index);
+        let counter = ledger.check(&data, floor);
+        let saved = ledger.saved.len() as u64;
+        let expected = saved..=saved + ledger.unknown;
+        assert!(
+            ledger.is_destroyed_at_times || expected.contains(&counter),
+            "{name}: {counter} is not in {expected:?}"
+        );
+    }
+    // Something has happened, and most of the time it has worked all the same.
+    let done = ["open: done", "commit: done", "look: done"].map(|outcome| outcomes[outcome]);
+    assert!(done.iter().sum::<usize>() > requests / 2, "{done:?}");
+    assert!(faults > requests / 1000, "{faults} faults");
+}
+
+/// How many requests a random run has: `SESSCLUST_REQUESTS`, or as many as this.
+fn requests(default: usize) -> usize {
+    std::env::var("SESSCLUST_REQUESTS").map_or(default, |number| number.parse().expect("a number"))
+}
+
+#[test]
+fn random_faults_never_mix_or_lose_sessions() {
+    let Some(servers) = Memcached::start(&[]).zip(Memcached::start(&[])) else { return };
+    let faults = |random: &mut fastrand::Rng| match random.u8(..10) {
+        0 => Fault::Delay(SHORT_TIMEOUT.mul_f64(2.0 * random.f64())),
+        1 => Fault::CutBefore,
+        2 => Fault::CutInside(random.usize(1..60)),
+        3 => Fault::CutAfter,
+        4 => Fault::Duplicate,
+        5 => Fault::Swap,
+        6 => Fault::Replace(b"EN\r\n".to_vec()),
+        7 => Fault::Replace(b"\0".to_vec()),
+        8 => Fault::Swallow,
+        _ => Fault::Stall(random.usize(..60)),
+    };
+    let proxies = [&servers.0, &servers.1]
+        .map(|server: &Memcached| Proxy::unix(Address::Unix(server.socket())));
+    run(Plan { requests: requests(100_000), fault_share: 0.01, faults }, proxies);
+}
+
+/// Replies of the classic protocol do not say what they answer, so none of them may come twice or
+/// be another one's.
+#[test]
+fn random_faults_of_the_classic_protocol_never_mix_or_lose_sessions() {
+    let Some(servers) = Memcached::start(&[]).zip(Memcached::start(&[])) else { return };
+    let faults = |random: &mut fastrand::Rng| match random.u8(..7) {
+        0 => Fault::Delay(SHORT_TIMEOUT.mul_f64(2.0 * random.f64())),
+        1 => Fault::CutBefore,
+        2 => Fault::CutInside(random.usize(1..60)),
+        3 => Fault::CutAfter,
+        4 => Fault::Replace(b"\0".to_vec()),
+        5 => Fault::Swallow,
+        _ => Fault::Stall(random.usize(..60)),
+    };
+    let old = [&servers.0, &servers.1].map(ClassicOnly::before);
+    let proxies = old.each_ref().map(|server| Proxy::unix(Address::Unix(server.socket())));
+    run(Plan { requests: requests(10_000), fault_share: 0.01, faults }, proxies);
+}
