@@ -25,7 +25,7 @@ fn now_s() -> u64 {
 // Size.
 
 /// A memcached that takes items of 16 KiB, and the most that a session can have there.
-const SMALL: [&str; 2] = ["-I", "16k"];
+const SMALL: [&str; 4] = ["-I", "16k", "-o", "slab_chunk_max=8192"];
 const SMALL_BYTES_MAX: usize = 16 * 1024 - 64 - "sc:r:".len() - 64 - Record::BYTES;
 
 #[test]
@@ -306,7 +306,7 @@ fn a_record_of_another_session_is_never_handed_out() {
     let record = raw.get(&record_key(&other)).unwrap();
     raw.put(&record_key(&shop), &record, 1000);
     let mut request = site.request();
-    let data = request.session.read(id(&shop), sessclust_engine::session::Access::Locked).unwrap();
+    let data = request.session.read(id(&shop), Access::Locked).unwrap();
     assert_eq!(data.bytes, b"");
     let text = "is damaged (belongs to another session), starting anew";
     expect_error(Result::<()>::Err(data.loss.unwrap()), ErrorKind::Damaged, text);
