@@ -116,7 +116,8 @@ impl Session {
 
     /// What the session has cost so far.
     pub fn stats(&self) -> RequestStats {
-        let round_trips = self.store.round_trips() - self.round_trips_before;
+        // A fork counts its own, from 0.
+        let round_trips = self.store.round_trips().saturating_sub(self.round_trips_before);
         RequestStats { round_trips, ..self.stats }
     }
 
