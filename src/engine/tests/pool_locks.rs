@@ -225,7 +225,7 @@ fn a_lock_that_is_renewed_outlives_its_lease() {
     let started = Instant::now();
     let live = request.session.keeps().unwrap();
     wait_for("the fourth renewal", || {
-        assert_eq!(live.renew(), Some(LEASE / 3));
+        assert!(live.renew().is_some_and(|next| next <= LEASE / 3));
         process.count(Counter::Renewals) == 4
     });
     // Each comes after a third of the lease, not earlier.

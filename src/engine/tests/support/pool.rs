@@ -40,14 +40,24 @@ impl PoolSite {
     }
 
     /// The same with options for memcached.
-    ///
+    #[track_caller]
+    pub fn start_with(nodes: usize, options: &[&str]) -> Option<Self> {
+        Self::start_behind(nodes, options, Proxy::unix)
+    }
+
+    /// The same over TCP.
+    #[track_caller]
+    pub fn start_tcp(nodes: usize) -> Option<Self> {
+        Self::start_behind(nodes, &[], Proxy::tcp)
+    }
+
     /// Nothing that a loaded machine does is to be taken for a node that does not answer; tests of
     /// that set a timeout of their own.
     #[track_caller]
-    pub fn start_with(nodes: usize, options: &[&str]) -> Option<Self> {
+    fn start_behind(nodes: usize, options: &[&str], proxy: fn(Address) -> Proxy) -> Option<Self> {
         let nodes = (0..nodes).map(|_| {
             let server = Memcached::start(options)?;
-            let proxy = Proxy::unix(Address::Unix(server.socket()));
+            let proxy = proxy(Address::Unix(server.socket()));
             Some(SiteNode { server, proxy, weight: 1 })
         });
         let settings = Settings {
