@@ -221,8 +221,8 @@ fn a_lock_that_is_renewed_outlives_its_lease() {
     let shop = site.id();
     let process = site.process();
     let mut request = process.request();
-    request.open(&shop);
     let started = Instant::now();
+    request.open(&shop);
     let live = request.session.keeps().unwrap();
     wait_for("the fourth renewal", || {
         assert!(live.renew().is_some_and(|next| next <= LEASE / 3));
