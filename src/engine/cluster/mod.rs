@@ -53,6 +53,7 @@ use ring::{Ketama, Ring, RingNode};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A pool, as one process sees it.
 pub struct Cluster {
@@ -60,6 +61,8 @@ pub struct Cluster {
     ring: Ring,
     world: Arc<dyn World>,
     queue: Queue,
+    /// Tells the sessions of this pool from those of others in the queue.
+    queue_salt: u64,
     counters: &'static Counters,
     signature: Option<Signature>,
     /// Where records are made; kept to save an allocation of their size.
@@ -245,7 +248,10 @@ impl Cluster {
         queue: Queue,
         counters: &'static Counters,
     ) -> Result<Self> {
+        // The same for every order of the nodes.
+        let salts = nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes()));
         Ok(Self {
+            queue_salt: salts.fold(0, u64::wrapping_add),
             ring: ring_of(kind, &nodes)?,
             nodes: nodes.into_iter().map(Node::new).collect(),
             world,
@@ -348,6 +354,12 @@ impl Cluster {
         let position = self.ring.position(&digest.to_hex());
         let mut nodes = self.ring.preference(position);
         [nodes.next(), nodes.next()]
+    }
+
+    /// What requests of this machine queue for when they want a session. Another pool may have one
+    /// of the same id, for browsers send a cookie to all servers of a host.
+    fn place(&self, digest: &Digest) -> u64 {
+        digest.short() ^ self.queue_salt
     }
 
     fn now_us(&self) -> u64 {

@@ -273,7 +273,7 @@ impl Cluster {
     /// Takes the locks that are missing, and reads the records under them; rule 2.
     async fn acquire(&mut self, holding: &mut Holding, patience: &mut Patience) -> Result<()> {
         // Who comes later must not get it earlier.
-        if !holding.has_lock() && self.queue.is_contended(holding.digest.short()) {
+        if !holding.has_lock() && self.queue.is_contended(self.place(&holding.digest)) {
             self.wait_in_line(holding, patience).await?;
         }
         loop {
@@ -447,7 +447,7 @@ impl Cluster {
     /// it is our turn to ask the node.
     async fn wait_in_line(&mut self, holding: &mut Holding, patience: &mut Patience) -> Result<()> {
         patience.has_waited = true;
-        match self.queue.join(holding.digest.short(), patience.max_waiters) {
+        match self.queue.join(self.place(&holding.digest), patience.max_waiters) {
             Joined::Ticket(ticket) => {
                 // Cut in pieces, for other sessions of this process may have to be kept.
                 let piece = holding.lease / 3;
@@ -500,7 +500,7 @@ impl Cluster {
     pub(super) fn leave(&self, holding: &mut Holding) {
         match holding.ticket.take() {
             Some(ticket) => drop(ticket),
-            None => self.queue.released(holding.digest.short()),
+            None => self.queue.released(self.place(&holding.digest)),
         }
     }
 
