@@ -325,6 +325,36 @@ fn the_web_server_of_php_counts_exactly_with_several_processes() {
 }
 
 #[test]
+fn forks_have_connections_of_their_own() {
+    const CHILDREN: usize = 4;
+    const ROUNDS: usize = 50;
+    let Some(nodes) = three_nodes() else { return };
+    let setup = setup(&nodes).with(FOR_EVER);
+    setup.run(&format!("fork_after_use p {CHILDREN} {ROUNDS}")).value();
+    for who in 0..=CHILDREN {
+        assert_eq!(count(&setup.run(&format!("life p-{who}")).value()), ROUNDS);
+    }
+    let common = count(&setup.run("life p-common").value());
+    assert_eq!(common, (CHILDREN + 1) * ROUNDS + 1);
+}
+
+#[test]
+fn a_child_that_exits_does_not_free_its_parents_session() {
+    let Some(node) = Memcached::start() else { return };
+    let setup = setup(std::slice::from_ref(&node));
+    let mut parent = setup.start();
+    let pid = parent.call("pid").value();
+    parent.send("fork_while_open one");
+    assert_eq!(parent.line().as_deref(), Some("open"));
+    let impatient = setup.clone().with("sessclust.lock_wait=0");
+    let warning = impatient.run("increment one").failure();
+    assert!(warning.contains(&format!("is in use by process {pid} on ")), "{warning}");
+    parent.send("");
+    assert_eq!(count(&parent.answer().value()), 1);
+    assert_eq!(count(&setup.run("increment one").value()), 2);
+}
+
+#[test]
 fn a_script_that_outlasts_its_lease_keeps_its_session() {
     let Some(node) = Memcached::start() else { return };
     let setup = setup(std::slice::from_ref(&node)).with(FOR_EVER).with(SHORT_LEASE);
