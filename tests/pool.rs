@@ -18,7 +18,7 @@ use std::{
 
 use rustix::process::Signal;
 use support::{
-    Answer, Fpm, Pool, Setup, WebServer, count, folder, in_parallel, kill,
+    Answer, Fpm, PATIENCE, Pool, Setup, WebServer, count, folder, in_parallel, kill,
     memcached::{Memcached, save_path},
     memory_kb, program, seeded, signal, wait_for,
 };
@@ -227,7 +227,8 @@ fn two_hundred_killed_workers_lose_nothing_and_lock_nobody_out() {
     in_parallel(CLIENTS + 1, |client| {
         let mut rng = fastrand::Rng::with_seed(seed + client as u64);
         if client < CLIENTS {
-            while !done.load(Ordering::SeqCst) {
+            // Not for ever, should the killer fail.
+            while !done.load(Ordering::SeqCst) && started.elapsed() < LEASE {
                 let session = rng.usize(..SESSIONS);
                 match fpm.try_call("www", &format!("increment s{session}")) {
                     Ok(answer) => {
@@ -278,6 +279,7 @@ fn graceful_reloads_under_load_fail_no_request() {
     let setup = setup(&nodes).with(FOR_EVER).with(LONG_LEASE);
     let Some(fpm) = Fpm::start(&setup, &[Pool::new(4)]) else { return };
     let done = AtomicBool::new(false);
+    let started = Instant::now();
     let requests = [const { AtomicUsize::new(0) }; 3];
     // Two clients for each session: workers are told to end while they hold and wait for locks.
     in_parallel(CLIENTS + 1, |client| {
@@ -291,7 +293,8 @@ fn graceful_reloads_under_load_fail_no_request() {
             }
             done.store(true, Ordering::SeqCst);
         } else {
-            while !done.load(Ordering::SeqCst) {
+            // Not for ever, should a reload fail.
+            while !done.load(Ordering::SeqCst) && started.elapsed() < 2 * PATIENCE {
                 let session = client % requests.len();
                 fpm.call(&format!("increment s{session}")).value();
                 requests[session].fetch_add(1, Ordering::SeqCst);
