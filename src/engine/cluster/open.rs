@@ -7,7 +7,7 @@ use super::{
 };
 use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{LOCK_POLL_MAX, LOCK_POLL_MIN};
+use crate::limits::{GIVEN_UP_MAX, LOCK_POLL_MAX, LOCK_POLL_MIN};
 use crate::machine::Joined;
 use crate::node::{Answer, Failure};
 use crate::session::id::Digest;
@@ -105,6 +105,11 @@ impl Cluster {
         {
             holding.seats.push(Seat::new(second));
             result = self.acquire(&mut holding, &mut patience).await;
+            // With one copy of a session, its own node decides whether there is one.
+            if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Node) {
+                holding.seats.truncate(1);
+                result = self.acquire(&mut holding, &mut patience).await;
+            }
         }
         match result {
             Ok(()) => {
@@ -117,10 +122,21 @@ impl Cluster {
                 Ok(if patience.has_waited { waited } else { Duration::ZERO })
             }
             Err(error) => {
+                // A node that has not answered may still carry out what it was sent.
+                self.give_up(holding.token);
                 self.give_back(holding).await;
                 Err(error)
             }
         }
+    }
+
+    /// Remembers a lock that this process has given up without knowing whether it has it: nobody
+    /// else would free it before its lease ends.
+    fn give_up(&mut self, token: u128) {
+        if self.given_up.len() == GIVEN_UP_MAX {
+            self.given_up.remove(0);
+        }
+        self.given_up.push(token);
     }
 
     /// What a lock of this process holds while it runs `script`.
@@ -301,8 +317,9 @@ impl Cluster {
     }
 
     /// Tries for the lock on one node, and reads the record there. Says whether it is ours. With
-    /// `seen`, also looks who has it: this request itself, if an answer was lost; or a process of
-    /// this machine that is dead, and loses it.
+    /// `seen`, also looks who has it: this request itself, if an answer was lost; or an earlier one
+    /// of this process that has given it up, or a process of this machine that is dead, which both
+    /// lose it.
     pub(super) async fn take_seat(
         &mut self,
         holding: &mut Holding,
@@ -353,7 +370,7 @@ impl Cluster {
             if holder.token == holding.token {
                 // The answer to an earlier try was lost with its connection.
                 cas = Some(held);
-            } else if holder.is_dead() {
+            } else if self.given_up.contains(&holder.token) || holder.is_dead() {
                 let asked =
                     [set(keys.lock(), &holding.lock_value, ttl, Some(held)), get(keys.record())];
                 let answers = self.exchange(node, &holding.timeouts, &asked).await;
@@ -513,8 +530,12 @@ impl Cluster {
         {
             let (keys, node) = (Keys::of(&holding.digest), seat.node);
             let asked = [delete(keys.lock(), cas)];
-            // If it does not arrive, the lock ends with its lease.
-            let _ = self.post(node, &holding.timeouts, &asked, Posted::Nothing).await;
+            // If it does not arrive, the lock ends with its lease, or is met by this process again.
+            if self.post(node, &holding.timeouts, &asked, Posted::Nothing).await.is_err() {
+                self.give_up(holding.token);
+            }
+        } else if matches!(lock, Lock::Held(..)) {
+            self.give_up(holding.token);
         }
     }
 }
