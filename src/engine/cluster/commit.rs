@@ -88,27 +88,32 @@ impl Cluster {
         };
         let (keys, node) = (Keys::of(digest), seat.node);
         let mut asked = vec![touch(keys.record(), self.ttl(record.kept_s(now_s)))];
-        if let Lock::Held(cas, _) = seat.lock
+        let lock = seat.lock;
+        if let Lock::Held(cas, _) = lock
             && seat.link == self.nodes[node].link()
         {
             asked.push(delete(keys.lock(), cas));
             seat.lock = Lock::None;
         }
         let timeouts = timeouts(settings);
-        let result = match settings.write {
+        let mut answers = match settings.write {
             WriteMode::Delayed => {
                 let posted = self.post(node, &timeouts, &asked, Posted::Commit(*digest)).await;
-                posted.map(|()| Answer::Done { cas: None })
+                posted.map(|()| vec![Answer::Done { cas: None }])
             }
-            WriteMode::Through => {
-                let mut answers = self.exchange(node, &timeouts, &asked).await;
-                if let Err(Failure { cause: Cause::Stale, .. }) = answers {
-                    // The lock is none of the next connection's.
-                    answers = self.exchange(node, &timeouts, &asked[..1]).await;
-                }
-                answers.map(|answers| answers.into_iter().next().unwrap_or(Answer::Missing))
-            }
+            WriteMode::Through => self.exchange(node, &timeouts, &asked).await,
         };
+        if let Err(Failure { cause: Cause::Stale, .. }) = answers {
+            // The CAS of the lock was good for that connection: it is asked for again.
+            answers = self.exchange(node, &timeouts, &[asked[0], get(keys.lock())]).await;
+            if let (Ok([_, Answer::Value { bytes, cas: Some(cas) }]), Lock::Held(_, lease)) =
+                (answers.as_deref(), lock)
+                && *bytes == holding.lock_value
+            {
+                (seat.lock, seat.link) = (Lock::Held(*cas, lease), self.nodes[node].link());
+            }
+        }
+        let result = answers.map(|answers| answers.into_iter().next().unwrap_or(Answer::Missing));
         match result {
             Ok(Answer::Done { .. }) => {
                 self.give_back(holding).await;
