@@ -5,11 +5,14 @@ mod support;
 use sessclust_engine::config::save_path::SavePath;
 use sessclust_engine::config::{SETTINGS, Settings};
 use sessclust_engine::local::Store;
-use sessclust_engine::session::Access;
 use sessclust_engine::session::id::SessionId;
+use sessclust_engine::session::{self, Access, Session};
 use sessclust_engine::{Error, ErrorKind};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::rc::Rc;
+use support::memcached::Memcached;
+use support::pool::{PoolSite, record_key};
 use support::{Child, LIFETIME_S, Site, id};
 
 const ID: &str = "a-secret-that-logs-you-in-0123456789";
@@ -17,7 +20,7 @@ const ID: &str = "a-secret-that-logs-you-in-0123456789";
 type Way = fn() -> Error;
 
 /// A way to each error, and what its text says among other things.
-const WAYS: [(ErrorKind, Way, &str); 15] = [
+const WAYS: [(ErrorKind, Way, &str); 17] = [
     (ErrorKind::InvalidId, invalid_id, "Only the A-Z, a-z, 0-9, \"-\", and \",\" characters"),
     (ErrorKind::Config, config, "sessclust.lock_wait: \"2h\" is not a value of it (0 to 1h"),
     (ErrorKind::Directory, directory, "can be written by other users; make it mode 0700"),
@@ -34,6 +37,8 @@ const WAYS: [(ErrorKind, Way, &str); 15] = [
         "could not be read into PHP, so it is not overwritten",
     ),
     (ErrorKind::Collision, collision, "already, though its id is fresh"),
+    (ErrorKind::Node, node, "cannot connect to /nowhere/socket: No such file or directory"),
+    (ErrorKind::LeaseLost, lease_lost, "was lost by its node meanwhile, not saved"),
     (
         ErrorKind::Indeterminate,
         indeterminate,
@@ -43,10 +48,17 @@ const WAYS: [(ErrorKind, Way, &str); 15] = [
     (ErrorKind::Io, io, ": Not a directory (os error 20)"),
 ];
 
+/// An error of each kind. One of them needs a memcached, and is left out where there is none.
+fn errors() -> impl Iterator<Item = (ErrorKind, Error, &'static str)> {
+    let has_memcached = Memcached::start(&[]).is_some();
+    let ways = WAYS.into_iter();
+    ways.filter(move |(kind, ..)| has_memcached || *kind != ErrorKind::LeaseLost)
+        .map(|(kind, way, text)| (kind, way(), text))
+}
+
 #[test]
 fn every_kind_is_produced_and_says_its_cause() {
-    for (kind, way, text) in WAYS {
-        let error = way();
+    for (kind, error, text) in errors() {
         let said = error.to_string();
         assert_eq!(error.kind(), kind, "{said}");
         assert!(said.contains(text), "{kind:?}: {said}");
@@ -77,8 +89,7 @@ fn no_kind_is_missing_above() {
 /// Only [`ErrorKind::Io`] has a cause of its own, the operating system's.
 #[test]
 fn the_cause_of_an_error_is_the_operating_systems() {
-    for (kind, way, _) in WAYS {
-        let error = way();
+    for (kind, error, _) in errors() {
         let source = std::error::Error::source(&error);
         assert_eq!(source.is_some(), kind == ErrorKind::Io, "{error}");
     }
@@ -176,6 +187,23 @@ fn collision() -> Error {
     assert!(request.session.is_free(id(ID)).unwrap());
     site.put(ID, b"x");
     request.try_open(ID).unwrap_err()
+}
+
+fn node() -> Error {
+    let path = SavePath::parse(b"memcached+unix:///nowhere/socket").unwrap();
+    let (settings, counters) = (Settings::default(), Box::leak(Box::default()));
+    let store = session::Store::open(path, &settings, counters).unwrap();
+    let mut session = Session::new(Rc::new(store), settings, counters);
+    session.read(id(ID), Access::Locked).map(|_| ()).unwrap_err()
+}
+
+fn lease_lost() -> Error {
+    let site = PoolSite::start(1).expect("a memcached");
+    site.put(ID, b"x");
+    let mut request = site.request();
+    request.open(ID);
+    site.raw(0).delete(&record_key(ID));
+    request.write(ID, b"x").unwrap_err()
 }
 
 /// The directory is moved away while the session is held: the file is written, and its path is
