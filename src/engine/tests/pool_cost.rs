@@ -230,6 +230,24 @@ fn destroying_another_session_costs_two_round_trips() {
     on.expect(2, &[read, store]);
 }
 
+#[test]
+fn without_locks_a_session_is_read_in_one_round_trip_and_written_in_two() {
+    let Some(on) = Setting::new() else { return };
+    let shop = on.site.id();
+    let Wire { read, store, .. } = Wire::of(&shop);
+    on.process.put(&shop, b"before");
+    on.proxy().reset();
+    let settings = Settings { lock: false, ..on.process.settings.clone() };
+    let mut request = on.process.request_with(&settings);
+    assert!(request.knows(&shop));
+    assert_eq!(request.open(&shop), b"before");
+    on.expect(1, &[read.clone()]);
+    request.write(&shop, b"after").unwrap();
+    on.expect(2, &[read, store]);
+    request.close();
+    on.expect(0, &[]);
+}
+
 fn delayed(on: &Setting) -> Request {
     let settings = Settings { write: WriteMode::Delayed, ..on.process.settings.clone() };
     on.process.request_with(&settings)

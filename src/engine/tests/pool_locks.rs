@@ -311,8 +311,7 @@ fn wait_for_waiters(shop: &str, waiting: u32) {
 
 #[test]
 fn a_request_too_many_fails_at_once() {
-    let Some(mut site) = site() else { return };
-    site.settings.max_waiters = 2;
+    let Some(site) = site() else { return };
     let shop = site.id();
     let mut holder = site.request();
     holder.open(&shop);
@@ -325,7 +324,9 @@ fn a_request_too_many_fails_at_once() {
     let mut waiters = [wait(), wait()];
     wait_for_waiters(&shop, 2);
     let text = "is waited for by 2 requests of this machine already (sessclust.max_waiters)";
-    expect_error(site.request().try_open(&shop), ErrorKind::Locked, text);
+    let settings = Settings { max_waiters: 2, ..site.settings.clone() };
+    let mut request = site.process().request_with(&settings);
+    expect_error(request.try_open(&shop), ErrorKind::Locked, text);
     holder.close();
     for waiter in &mut waiters {
         assert_eq!(waiter.line(), "opened");
@@ -388,6 +389,27 @@ fn the_session_of_a_killed_process_is_free_at_once_on_its_machine() {
     expect_error(site.impatient().try_open(&shop), ErrorKind::Locked, "is in use by");
     request.write(&shop, b"taken over").unwrap();
     assert_eq!(site.get(&shop), b"taken over");
+}
+
+#[test]
+fn who_waits_for_a_process_that_is_killed_takes_over() {
+    let Some(site) = site() else { return };
+    let shop = site.id();
+    let mut holder = Child::start(|parent| {
+        let mut request = site.request();
+        request.open(&shop);
+        parent.say("opened");
+        parent.wait();
+    });
+    assert_eq!(holder.line(), "opened");
+    let mut waiter = Child::start(|parent| {
+        let process = site.process();
+        process.request().open(&shop);
+        parent.say(process.count(Counter::Takeovers));
+    });
+    wait_for_waiters(&shop, 1);
+    holder.kill();
+    assert_eq!(waiter.line(), "1");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn adding_a_node_logs_nobody_out_and_its_sessions_move_when_they_are_committed()
         let mut request = after.request();
         assert!(request.knows(shop));
         assert_eq!(request.open(shop), shop.as_bytes());
-        // An unchanged session moves too: touched where it is, it would be asked for twice for ever.
+        // An unchanged session moves too: where it is, it would be asked for twice for ever.
         let expected = match number % 2 {
             0 => request.touch(shop, shop.as_bytes()).map(|()| shop.as_bytes().to_vec()).unwrap(),
             _ => request.write(shop, b"after").map(|()| b"after".to_vec()).unwrap(),

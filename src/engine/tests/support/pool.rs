@@ -17,6 +17,7 @@ use sessclust_engine::stats::{Counter, Counters};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Some memcacheds, and the settings of those who use them.
@@ -130,9 +131,15 @@ impl PoolSite {
     }
 
     /// A new session id. No two tests have the same: requests of one machine for one session queue,
-    /// whatever pool they use.
+    /// whatever pool they use. Nor do two of a test program share a slot of these queues, by which
+    /// one of them would have none.
     pub fn id(&self) -> String {
-        std::iter::repeat_with(fastrand::alphanumeric).take(32).collect()
+        const SLOTS: u64 = 256;
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let slot = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;
+        std::iter::repeat_with(|| std::iter::repeat_with(fastrand::alphanumeric).take(32).collect())
+            .find(|text: &String| id(text).digest().short() % SLOTS == slot)
+            .expect("endless")
     }
 
     /// A new session id that belongs to this node.
