@@ -241,7 +241,7 @@ fn without_locks_a_session_is_read_in_one_round_trip_and_written_in_two() {
     let mut request = on.process.request_with(&settings);
     assert!(request.knows(&shop));
     assert_eq!(request.open(&shop), b"before");
-    on.expect(1, &[read.clone()]);
+    on.expect(1, std::slice::from_ref(&read));
     request.write(&shop, b"after").unwrap();
     on.expect(2, &[read, store]);
     request.close();
