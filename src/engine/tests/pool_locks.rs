@@ -12,7 +12,7 @@ use sessclust_engine::{Error, ErrorKind, Result};
 use std::time::{Duration, Instant};
 use support::pool::{PoolSite, Process, lock_key, record_key};
 use support::proxy::{Fault, Place};
-use support::{Child, Request, digest, id, wait_for};
+use support::{Child, Request, id, wait_for};
 
 /// The shortest lease that can be set, in seconds.
 const SHORT_LEASE_S: u64 = 3;
@@ -301,9 +301,9 @@ fn a_wait_ends_with_lock_wait_and_says_so() {
 }
 
 /// Waits until so many requests of this machine wait for a session.
-fn wait_for_waiters(shop: &str, waiting: u32) {
+fn wait_for_waiters(site: &PoolSite, shop: &str, waiting: u32) {
     let queue = Queue::open();
-    wait_for("waiters", || match queue.join(digest(shop).short(), waiting) {
+    wait_for("waiters", || match queue.join(site.queue_key(shop), waiting) {
         Joined::Full { .. } => true,
         Joined::Ticket(_) | Joined::NoQueue => false,
     });
@@ -322,7 +322,7 @@ fn a_request_too_many_fails_at_once() {
         })
     };
     let mut waiters = [wait(), wait()];
-    wait_for_waiters(&shop, 2);
+    wait_for_waiters(&site, &shop, 2);
     let text = "is waited for by 2 requests of this machine already (sessclust.max_waiters)";
     let settings = Settings { max_waiters: 2, ..site.settings.clone() };
     let mut request = site.process().request_with(&settings);
@@ -349,7 +349,7 @@ fn of_the_waiters_of_one_machine_one_asks_for_all() {
         })
     };
     let mut waiters: Vec<Child> = (0..WAITERS).map(wait).collect();
-    wait_for_waiters(&shop, WAITERS);
+    wait_for_waiters(&site, &shop, WAITERS);
     site.proxy().reset();
     site.proxy().wait_for("questions", |counts| counts.of("ms") >= 60);
     let each = site.proxy().counts_of_each();
@@ -407,7 +407,7 @@ fn who_waits_for_a_process_that_is_killed_takes_over() {
         process.request().open(&shop);
         parent.say(process.count(Counter::Takeovers));
     });
-    wait_for_waiters(&shop, 1);
+    wait_for_waiters(&site, &shop, 1);
     holder.kill();
     assert_eq!(waiter.line(), "1");
 }

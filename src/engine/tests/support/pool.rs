@@ -19,6 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Some memcacheds, and the settings of those who use them.
 pub struct PoolSite {
@@ -130,16 +131,27 @@ impl PoolSite {
         self.request().peek(id)
     }
 
-    /// A new session id. No two tests have the same: requests of one machine for one session queue,
-    /// whatever pool they use. Nor do two of a test program share a slot of these queues, by which
+    /// A new session id. No two of a test program share a slot of this machine's queues, by which
     /// one of them would have none.
     pub fn id(&self) -> String {
         const SLOTS: u64 = 256;
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let slot = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;
+        let salt = self.queue_salt();
         std::iter::repeat_with(|| std::iter::repeat_with(fastrand::alphanumeric).take(32).collect())
-            .find(|text: &String| id(text).digest().short() % SLOTS == slot)
+            .find(|text: &String| (id(text).digest().short() ^ salt) % SLOTS == slot)
             .expect("endless")
+    }
+
+    /// What requests of this machine queue for when they wait for a session of the whole pool.
+    pub fn queue_key(&self, text: &str) -> u64 {
+        id(text).digest().short() ^ self.queue_salt()
+    }
+
+    /// As the cluster makes it.
+    fn queue_salt(&self) -> u64 {
+        let salts = self.addresses().into_iter().map(|node| xxh3_64(node.to_string().as_bytes()));
+        salts.fold(0, u64::wrapping_add)
     }
 
     /// A new session id that belongs to this node.
