@@ -106,6 +106,11 @@ impl Process {
         runtime.block_on(cluster.overwrite(&digest(name), data, LIFETIME_S, settings))
     }
 
+    fn make(&mut self, name: &str) -> Result<()> {
+        let Self { runtime, cluster, settings } = self;
+        runtime.block_on(cluster.make(&digest(name), LIFETIME_S, settings))
+    }
+
     fn release(&mut self, name: &str) {
         self.runtime.block_on(self.cluster.release(&digest(name)));
     }
@@ -467,6 +472,19 @@ fn a_commit_that_others_have_built_on_is_in_doubt() {
     assert_eq!(other.look("a").expect("the session"), Some(b"3".to_vec()));
 }
 
+/// A session that is made without a lock, for a script that only reads.
+#[test]
+fn a_session_is_made_though_the_connection_was_closed_while_it_was_idle() {
+    let Some(server) = Memcached::start(&[]) else { return };
+    let queue = tempfile::tempdir().expect("a temporary folder");
+    let proxy = Proxy::unix(Address::Unix(server.socket()));
+    let mut process = Process::new(&socket(&proxy), &Bench::settings(), queue.path());
+    assert_eq!(process.look("a").expect("the server"), None);
+    proxy.cut();
+    process.make("a").expect("a session");
+    assert_eq!(process.look("a").expect("the session"), Some(Vec::new()));
+}
+
 // ---- Many faults at random ----
 
 /// What a random run consists of.
@@ -554,6 +572,8 @@ struct Chaos<'a> {
     /// Counts up: the numbers of attempts.
     clock: AtomicU64,
     outcomes: Mutex<BTreeMap<String, usize>>,
+    /// Faults that the proxies have counted before they forgot them.
+    faults: AtomicUsize,
 }
 
 impl Chaos<'_> {
@@ -609,9 +629,10 @@ impl Chaos<'_> {
             if random.f64() < self.plan.fault_share {
                 self.disturb(&mut random);
             }
-            // Processes end and others begin.
+            // Processes end and others begin, and the proxies' logs must not grow for ever.
             if random.usize(..2000) == 0 {
                 store = self.store(&settings);
+                self.count_faults();
             }
             let mut session = Session::new(Rc::clone(&store), settings.clone(), counters());
             session.set_lifetime(LIFETIME_S);
@@ -623,6 +644,13 @@ impl Chaos<'_> {
                 _ => self.count(&mut session, index, &mut random),
             }
             session.close(Some(LIFETIME_S));
+        }
+    }
+
+    fn count_faults(&self) {
+        for proxy in self.proxies {
+            self.faults.fetch_add(proxy.counts().faults, SeqCst);
+            proxy.reset();
         }
     }
 
@@ -756,6 +784,7 @@ fn run(plan: Plan, proxies: [Proxy; 2]) {
         left: AtomicI64::new(requests as i64),
         clock: AtomicU64::new(1),
         outcomes: Mutex::default(),
+        faults: AtomicUsize::new(0),
     };
     thread::scope(|scope| {
         for _ in 0..PROCESSES {
@@ -763,7 +792,8 @@ fn run(plan: Plan, proxies: [Proxy; 2]) {
             scope.spawn(move || chaos.work(random));
         }
     });
-    let faults: usize = proxies.iter().map(|proxy| proxy.counts().faults).sum();
+    chaos.count_faults();
+    let faults = chaos.faults.load(SeqCst);
     let outcomes = chaos.outcomes.lock().expect("no panic").clone();
     println!("{requests} requests in {:?}, {faults} faults: {outcomes:#?}", started.elapsed());
 
