@@ -521,7 +521,11 @@ fn delayed_writes_are_exact_and_outlive_their_process() {
     const PROCESSES: usize = 10;
     let Some(nodes) = three_nodes() else { return };
     let setup = setup(&nodes).with(FOR_EVER).with("sessclust.write=delayed");
-    let Some(servers) = two_servers(&setup, 3) else { return };
+    // Workers that end after some requests.
+    let pool = || [Pool { lines: "pm.max_requests=20", ..Pool::new(4) }];
+    let Some(server) = Fpm::start(&setup, &pool()) else { return };
+    let Some(other) = Fpm::start(&setup, &pool()) else { return };
+    let servers = [server, other];
     in_parallel(CLIENTS, |client| {
         for request in 0..REQUESTS {
             servers[client % 2].call(&format!("increment s{}", request / 3 % 10)).value();
