@@ -7,9 +7,17 @@
 //! php::worker                            what a process keeps between requests
 //!   v
 //! sessclust_engine::session::Session     what a request does with its session
-//!   v
-//! sessclust_engine::local::Store         the embedded store
+//!   |                  \
+//!   v                   v
+//! local::Store         cluster::Cluster  the embedded store; a pool of memcached nodes
+//!                        v
+//!                      node::Node        one node: its connection, requests and answers
+//!                        v
+//!                      wire::memcached   bytes
 //! ```
+//!
+//! [`php::keeper`] is beside this: a thread that renews the locks of sessions on nodes while a
+//! script runs.
 //!
 //! All that names PHP, Zend or ext-php-rs is below `php`. The engine is a crate of its own
 //! (`src/engine`) and knows no PHP.

@@ -10,19 +10,35 @@
  *
  * `request`: this request's sessions. `lock_wait_us`: microseconds spent waiting for other requests
  * that held the session; `read_us`: opening and reading, without that wait; `write_us`: writing or
- * marking as used; `read_bytes` and `written_bytes`: session data.
+ * marking as used; `read_bytes` and `written_bytes`: session data; `round_trips`: how often a node
+ * of the pool was waited for, connecting and renewing locks included; 0 with the embedded store.
  *
  * `counters`: totals since the start of the server, of all processes that share it (the workers of
  * one php-fpm master or Apache; the command line counts for itself). phpinfo() explains each.
+ *
+ * - sessions: `opens`, `hits`, `waits`, `wait_us`, `lock_failures`, `commits`, `touches`, `destroys`,
+ *   `read_bytes`, `written_bytes`, `damaged`
+ * - embedded store: `recovered`, `swept`, `sweep_errors`
+ * - pool: `connect_failures`, `reconnects`, `timeouts`, `broken_connections`, `server_errors`,
+ *   `renewals`, `takeovers`, `delayed_failures`
+ * - both: `warnings`, `panics`
  *
  * @return array{request: array<string, int>, counters: array<string, int>}
  */
 function sessclust_stats(): array {}
 
 /**
- * The nodes that hold the sessions. With the embedded store it is one, known after the first
- * session_start() of the process: `type` is "local", `state` is "up", `directory` is where this
- * user's sessions are.
+ * The nodes that hold the sessions, once a session_start() of this process has opened the store;
+ * before that, none.
+ *
+ * With the embedded store it is one: `type` is "local", `state` "up" or "down" (it cannot be used
+ * now), `directory` where this user's sessions are.
+ *
+ * With a pool they are those of session.save_path, in its order: `type` is "memcached"; `state` is
+ * "up" if this process has a connection, otherwise "not connected", which says nothing about the
+ * node; `address` is host:port or the path of a socket; `weight` a number; `server` the version and
+ * protocol that the server told, as in "1.6.18, meta protocol", empty without a connection. Nothing
+ * is asked for this.
  *
  * @return list<array<string, string>>
  */

@@ -2,17 +2,24 @@
 //! that it can be tested, fuzzed and used from other programs.
 //!
 //! ```text
-//! session::Session    one request's session: validate, read, write, touch, destroy
-//!   v
-//! local::Store        the embedded store: one file a session, two slots a file, flock as lock
-//!
-//! cluster::ring       for pools of servers, to come: which node has a session, which are next
-//! wire::memcached     for the same: requests to bytes, bytes to replies; no I/O, no clock
+//! session::Session        one request's session: validate, read, write, touch, destroy
+//!   |          \
+//!   v           v
+//! local::Store  cluster::Cluster    the embedded store, one file a session, flock as lock;
+//!   |             |        |        a pool: which node, lock and record, commit, destroy
+//!   |             |        v
+//!   |             |      node::Node         one memcached: connection, pipelines, timeouts
+//!   |             |        v
+//!   |             |      wire::memcached    requests to bytes, bytes to replies; no I/O, no clock
+//!   v             v
+//! machine                 which process is meant, does it live; who waits on this machine
 //! ```
 //!
-//! [`config`], [`error`], [`limits`] and [`stats`] may be used by both layers and use neither. The
-//! store also uses [`session::id`] and [`session::record`]: what a session is called and how it is
-//! kept.
+//! Arrows go one way, and a test holds them there (`tests/tidy.rs`). [`config`], [`error`],
+//! [`limits`] and [`stats`] may be used from above and use nothing above them. Both stores also use
+//! [`session::id`], what a session is called; the embedded one [`session::record`] too, how it is
+//! kept. How a pool works is told in `docs/pool.md`, how the embedded store does in
+//! `docs/store.md`.
 
 pub mod cluster;
 pub mod config;

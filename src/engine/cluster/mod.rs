@@ -24,7 +24,7 @@
 //! * *Absent* and *unknown* differ: a session is new only if its node says so. A node that does not
 //!   answer is an error.
 //!
-//! The rules are those of `docs/protocol.md`, with one copy of each session. Where a node was added
+//! The rules are those of `docs/pool.md`, with one copy of each session. Where a node was added
 //! to the pool, sessions that belong to it now are found on the node after it in the session's
 //! preference list, where they were before, and move with their next commit.
 
