@@ -16,8 +16,8 @@
 //!                      wire::memcached   bytes
 //! ```
 //!
-//! [`php::keeper`] is beside this: a thread that renews the locks of sessions on nodes while a
-//! script runs.
+//! Beside this, `php::keeper` is a thread that renews the locks of sessions on nodes while a script
+//! runs.
 //!
 //! All that names PHP, Zend or ext-php-rs is below `php`. The engine is a crate of its own
 //! (`src/engine`) and knows no PHP.
