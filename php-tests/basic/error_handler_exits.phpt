@@ -9,7 +9,7 @@ needs_sessclust();
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-file_put_contents(session_file(), 'damaged');
+replace(only(sessions()), 'damaged');
 echo run('
     set_error_handler(function ($level, $message) {
         exit("exit: $message\n");

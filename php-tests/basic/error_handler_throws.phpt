@@ -9,7 +9,7 @@ needs_sessclust();
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-file_put_contents(session_file(), 'damaged');
+replace(only(sessions()), 'damaged');
 set_error_handler(fn ($level, $message) => throw new ErrorException($message));
 try {
     session_id('shop');

@@ -9,14 +9,14 @@ needs_sessclust();
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-file_put_contents(session_file(), 'damaged');
+replace(only(sessions()), 'damaged');
 set_error_handler(function ($level, $message) {
     echo $message, "\n";
     ob_start();
     phpinfo(INFO_MODULES);
     ob_end_clean();
     ['warnings' => $warnings] = sessclust_stats()['counters'];
-    echo count(sessclust_nodes()), " node, $warnings warnings\n";
+    echo count(sessclust_nodes()), " nodes, $warnings warnings\n";
     ini_set('sessclust.lock_wait', '1s');
     return true;
 });
@@ -27,8 +27,8 @@ $_SESSION['x'] = str_repeat('x', 2000);
 session_write_close();
 --EXPECTF--
 session_start(): data of session %x is damaged (cut off), starting anew
-1 node, 1 warnings
+%d nodes, 1 warnings
 session_write_close(): session %x has 2012 bytes, more than the 1024 that sessclust.max_size allows, not saved
-1 node, 2 warnings
-session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (local://%s)
-1 node, 2 warnings
+%d nodes, 2 warnings
+session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (%s)
+%d nodes, 2 warnings

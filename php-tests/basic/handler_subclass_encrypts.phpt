@@ -23,7 +23,7 @@ class Encrypting extends SessionHandler
 session_set_save_handler(new Encrypting, true);
 put('shop', ['secret' => 'word']);
 var_dump(get('shop'));
-$stored = file_get_contents(session_file());
+$stored = stored(only(sessions()));
 var_dump(str_contains($stored, 'secret'));
 var_dump(str_contains($stored, base64_encode(strrev('secret|s:4:"word";'))));
 --EXPECT--

@@ -9,13 +9,13 @@ needs_sessclust();
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-$file = session_file();
-$before = file_get_contents($file);
+$session = only(sessions());
+$before = stored($session);
 
 session_start(['lazy_write' => '0']);
 session_write_close();
-// The two slots of the file are written in turn, each with the next sequence number.
-var_dump(file_get_contents($file) === $before);
+// Every version has a number of its own.
+var_dump(stored($session) === $before);
 var_dump(get('shop'));
 --EXPECT--
 bool(false)

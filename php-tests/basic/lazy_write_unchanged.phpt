@@ -5,14 +5,13 @@ Lazy write touches an unchanged session and does not rewrite it
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-$file = session_file();
-age($file, 100);
-$before = file_get_contents($file);
+$session = only(sessions());
+age($session, 100);
+$before = stored($session);
 
 session_start(['lazy_write' => '1']);
 session_write_close();
-clearstatcache();
-var_dump(time() - filemtime($file) < 50, file_get_contents($file) === $before);
+var_dump(idle($session) < 50, stored($session) === $before);
 var_dump(get('shop'));
 --EXPECT--
 bool(true)

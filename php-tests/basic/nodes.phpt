@@ -4,6 +4,7 @@ sessclust_nodes names the store once it has been opened
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -5,8 +5,9 @@ read_and_close reads the session, closes it and writes nothing
 require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
-age(session_file(), 100);
-$before = file_get_contents(session_file());
+$session = only(sessions());
+age($session, 100);
+$before = stored($session);
 
 var_dump(session_start(['read_and_close' => true]), session_status() === PHP_SESSION_NONE);
 var_dump($_SESSION);
@@ -14,7 +15,7 @@ $_SESSION['n'] = 2;
 var_dump(session_write_close());
 
 // Not even touched: a session that is only looked at expires as planned.
-var_dump(time() - filemtime(session_file()) >= 100, file_get_contents(session_file()) === $before);
+var_dump(idle($session) >= 100, stored($session) === $before);
 session_id('shop');
 session_start();
 var_dump($_SESSION);

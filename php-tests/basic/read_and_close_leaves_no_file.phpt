@@ -10,7 +10,7 @@ require __DIR__ . '/../config.inc';
 store();
 session_id('nobody');
 session_start(['read_and_close' => true]);
-var_dump(session_files());
+var_dump(sessions());
 --EXPECT--
 array(0) {
 }

@@ -9,7 +9,7 @@ session_start();
 var_dump(session_regenerate_id(true));
 $new = session_id();
 session_write_close();
-var_dump(count(session_files()));
+var_dump(count(sessions()));
 var_dump(get($new), get('old'));
 --EXPECT--
 bool(true)

@@ -9,7 +9,7 @@ ini_set('session.serialize_handler', 'php_serialize');
 session_id('shop');
 // The stored text "n|i:1;" is the php serializer's and nothing that unserialize() understands.
 session_start();
-var_dump($_SESSION, session_files());
+var_dump($_SESSION, sessions());
 --EXPECTF--
 Warning: session_start(): Failed to decode session object. Session has been destroyed in %s on line %d
 array(0) {

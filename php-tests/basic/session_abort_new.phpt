@@ -1,5 +1,9 @@
 --TEST--
 session_abort of a new session keeps its id known and its data out
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -9,6 +9,6 @@ session_start();
 session_create_id();
 session_create_id('x-');
 session_write_close();
-var_dump(count(session_files()));
+var_dump(count(sessions()));
 --EXPECT--
 int(1)

@@ -6,7 +6,7 @@ require __DIR__ . '/../config.inc';
 store();
 put('shop', ['n' => 1]);
 session_start();
-var_dump(session_destroy(), session_status() === PHP_SESSION_NONE, session_files());
+var_dump(session_destroy(), session_status() === PHP_SESSION_NONE, sessions());
 var_dump(get('shop'));
 --EXPECT--
 bool(true)

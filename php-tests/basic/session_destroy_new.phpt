@@ -6,7 +6,7 @@ require __DIR__ . '/../config.inc';
 store();
 session_id('new');
 session_start();
-var_dump(session_destroy(), session_files());
+var_dump(session_destroy(), sessions());
 --EXPECT--
 bool(true)
 array(0) {

@@ -1,5 +1,9 @@
 --TEST--
 session_gc removes expired sessions and returns their number
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

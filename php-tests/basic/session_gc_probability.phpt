@@ -7,12 +7,12 @@ session.gc_maxlifetime=1440
 require __DIR__ . '/../config.inc';
 store();
 put('old', ['n' => 1]);
-age(session_file(), 2000);
+age(only(sessions()), 2000);
 session_id('new');
 session_start(['gc_probability' => '1', 'gc_divisor' => '1']);
 $_SESSION['n'] = 1;
 session_write_close();
-var_dump(count(session_files()), get('new'));
+var_dump(count(sessions()), get('new'));
 --EXPECT--
 int(1)
 array(1) {

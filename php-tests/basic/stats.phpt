@@ -33,7 +33,7 @@ foreach ($after['counters'] as $name => $value) {
 }
 --EXPECT--
 request counters
-lock_wait_us read_us write_us read_bytes written_bytes
+lock_wait_us read_us write_us read_bytes written_bytes round_trips
 int(0)
 read 27, written 13 bytes
 opens 5

@@ -16,14 +16,13 @@ store();
 $holder = start('
     session_id("shop");
     session_start();
-    $child = pcntl_fork();
-    if ($child === 0) {
+    if (pcntl_fork() === 0) {
+        echo getmypid(), "\n";
         fclose(STDIN);
         fclose(STDOUT);
         fclose(STDERR);
         sleep(600);
     }
-    echo "$child\n";
     wait();
 ');
 $child = (int) $holder->line();

@@ -23,7 +23,7 @@ var_dump(get('shop'));
 --EXPECTF--
 Warning: session_write_close(): %s in %s on line %d
 
-Warning: session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (local://%s) in %s on line %d
+Warning: session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (%s) in %s on line %d
 array(1) {
   ["n"]=>
   string(13) "of the parent"

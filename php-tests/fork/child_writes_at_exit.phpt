@@ -21,7 +21,7 @@ var_dump(get('shop'));
 --EXPECTF--
 Warning: %s in Unknown on line 0
 
-Warning: %s: Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (local://%s) in Unknown on line 0
+Warning: %s: Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (%s) in Unknown on line 0
 array(1) {
   ["n"]=>
   int(1)

@@ -4,6 +4,7 @@ phpinfo shows version, store, settings in effect and counters
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
@@ -18,7 +19,7 @@ echo masked($section[1]), "\n";
 --EXPECTF--
 sessclust support => enabled
 Version => 0.1.0
-Stores => embedded (local://)
+Stores => embedded (local://), memcached (memcached://, memcached+unix://)
 Directory of this user's sessions => STORE/uUID
 
 Setting => In effect => Range
@@ -51,6 +52,14 @@ recovered => 0 => sessions read from the version before, the newest being torn
 damaged => 0 => sessions lost because their record failed its checks
 swept => 0 => ended sessions removed
 sweep_errors => 0 => automatic removals that failed
+connect_failures => 0 => nodes that could not be connected to
+reconnects => 0 => connections that a node had closed while they were idle
+timeouts => 0 => answers that did not come within sessclust.request_timeout
+broken_connections => 0 => connections that were cut, or closed after nonsense
+server_errors => 0 => sessions that a node could not store
+renewals => 0 => locks renewed while a request went on
+takeovers => 0 => locks taken from processes of this machine that had died
+delayed_failures => 0 => delayed writes that were not saved, or nobody knows
 warnings => 1 => warnings raised
 panics => 0 => internal errors caught, each worth a bug report
 

@@ -4,6 +4,7 @@ A plain directory and its local:// URL name the same store
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -1,5 +1,9 @@
 --TEST--
 The save path can be changed between two sessions of a request
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

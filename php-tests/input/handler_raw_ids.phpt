@@ -30,7 +30,7 @@ foreach (['empty' => ''] + require __DIR__ . '/ids.inc' as $name => $id) {
 $_SESSION['n'] = 1;
 session_write_close();
 // The own session was neither lost nor exchanged, and nothing was written outside of the store.
-var_dump(get('own'), get('a'), count(session_files()), file_exists(dirname(store()) . '/a'));
+var_dump(get('own'), get('a'), count(sessions()), file_exists(dirname(store()) . '/a'));
 --EXPECT--
 empty: [false,false,false], 3 warnings, 3 about the id
 CR: [false,false,false], 3 warnings, 3 about the id

@@ -4,6 +4,7 @@ An id that is the name of a file in the store opens nothing but itself
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

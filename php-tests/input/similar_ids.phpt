@@ -21,6 +21,6 @@ foreach ($ids as $id) {
         echo "$id has other data\n";
     }
 }
-var_dump(count(session_files()) === count($ids));
+var_dump(count(sessions()) === count($ids));
 --EXPECT--
 bool(true)

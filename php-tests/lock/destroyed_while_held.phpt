@@ -27,7 +27,7 @@ bool(true)
 
 Warning: session_write_close(): session %x was destroyed by another request, not saved in %s on line %d
 
-Warning: session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (local://%s) in %s on line %d
+Warning: session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (%s) in %s on line %d
 bool(true)
 array(0) {
 }

@@ -21,7 +21,7 @@ $holder->finish();
 --EXPECTF--
 Warning: session_start(): session %x is in use by process HOLDER%S and was not released within 50ms (sessclust.lock_wait) in %s on line %d
 
-Warning: session_start(): Failed to read session data: sessclust (path: local://%s) in %s on line %d
+Warning: session_start(): Failed to read session data: sessclust (path: %s) in %s on line %d
 bool(false)
 bool(true)
 bool(true)

@@ -4,6 +4,7 @@ A file with both versions damaged is one warning and an empty session
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

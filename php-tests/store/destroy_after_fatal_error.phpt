@@ -1,5 +1,9 @@
 --TEST--
 A script that ran out of memory can still destroy its session
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

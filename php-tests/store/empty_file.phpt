@@ -1,5 +1,9 @@
 --TEST--
 A file of no bytes is a session that was never written: no warning
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

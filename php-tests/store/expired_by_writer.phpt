@@ -4,6 +4,7 @@ A session expires by the session.gc_maxlifetime of its writer
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -2,6 +2,10 @@
 A new session under the id of an expired one works
 --INI--
 session.gc_maxlifetime=1440
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

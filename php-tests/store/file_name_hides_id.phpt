@@ -4,6 +4,7 @@ Neither the name nor the content of a file shows the id of its session
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ A file with one bit flipped gives a version that was stored or, with one warning
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ A symbolic link or a directory in place of the file gc does no harm
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ session_gc keeps sessions of an application with a longer lifetime
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

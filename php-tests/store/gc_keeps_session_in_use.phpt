@@ -4,6 +4,7 @@ session_gc does not remove a session that is in use
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

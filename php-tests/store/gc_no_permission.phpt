@@ -7,6 +7,7 @@ posix
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 needs_root();
 --FILE--
 <?php

@@ -2,6 +2,10 @@
 A session of 64 MB is stored, changed and read
 --INI--
 memory_limit=-1
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

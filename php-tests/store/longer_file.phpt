@@ -4,6 +4,7 @@ Bytes behind a session do no harm, and are given back
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ A stored session larger than sessclust.max_size can still be read and made small
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

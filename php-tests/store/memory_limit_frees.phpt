@@ -2,6 +2,10 @@
 After a read that memory_limit ended the session is free
 --INI--
 memory_limit=256M
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

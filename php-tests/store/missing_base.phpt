@@ -4,6 +4,7 @@ A save path whose directory does not exist is one warning
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ Directories of the store have mode 0700 and files 0600, whatever the umask
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

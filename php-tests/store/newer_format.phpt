@@ -4,6 +4,7 @@ A file of a later version of sessclust is neither read nor overwritten
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

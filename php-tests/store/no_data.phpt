@@ -1,5 +1,9 @@
 --TEST--
 Session data of 0 bytes is stored as such
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -2,6 +2,10 @@
 A session that was used within its lifetime is there, and another use extends it
 --INI--
 session.gc_maxlifetime=1440
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -1,5 +1,9 @@
 --TEST--
 Lifetimes of 0, below 0 and beyond all clocks lose no session of the next request
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ A file of random bytes is one warning and an empty session, which works from the
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ In strict mode a session that cannot be opened is one warning too
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ A store that was removed while PHP was running is made again
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

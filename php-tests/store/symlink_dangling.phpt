@@ -4,6 +4,7 @@ A dangling symbolic link in place of a session's file creates nothing
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -1,5 +1,9 @@
 --TEST--
 A symbolic link as the directory of the save path is followed
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

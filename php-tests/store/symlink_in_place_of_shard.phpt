@@ -4,6 +4,7 @@ A symbolic link to a directory within the store is followed: only its owner can 
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,7 @@ A session that cannot be opened for want of descriptors is one warning
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

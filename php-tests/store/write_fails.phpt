@@ -4,6 +4,7 @@ A write that the system refuses is one warning and leaves the version before
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_sessclust();
+needs_files();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
