@@ -1,0 +1,21 @@
+--TEST--
+A session of the same id in another pool is waited for by nobody
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_memcached();
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+store();
+put('shop', ['n' => 1]);
+$holder = hold('shop');
+$waiting = start('session_id("shop"); session_start();');
+wait_for_waiter();
+$other = new Node(store() . '/other');
+ini_set('session.save_path', "memcached+unix://$other->socket");
+ini_set('sessclust.lock_wait', '0');
+var_dump(get('shop'));
+--EXPECT--
+array(0) {
+}
