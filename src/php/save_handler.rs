@@ -244,8 +244,8 @@ fn near(id: *mut zend_string) -> *mut zend_string {
         Ok(drawn)
     });
     let Some(Some(drawn)) = drawn else { return id };
-    // SAFETY: the id is ours, and not used any more; the new one's bytes are the worker's, unchanged
-    // until it is called again.
+    // SAFETY: the id is ours, and not used any more; the new one's bytes are the worker's,
+    // unchanged until it is called again.
     unsafe {
         ext_php_rs_zend_string_release(id);
         ext_php_rs_zend_string_init(drawn.start.cast(), drawn.length, false)

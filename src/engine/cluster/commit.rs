@@ -19,8 +19,8 @@ use tokio::time::Instant;
 /// while it was idle, and where a store of an earlier request arrived late.
 const TRIES: u32 = 4;
 
-/// Capacity of the buffer for records that is kept, in bytes: one large session must not be paid for
-/// by every worker for ever.
+/// Capacity of the buffer for records that is kept, in bytes: one large session must not be paid
+/// for by every worker for ever.
 const KEPT_BYTES: usize = 256 * 1024;
 
 /// What is to be stored.

@@ -4,7 +4,7 @@
 //! "1" token since machine pid started host script
 //! ```
 //!
-//! Words of printable ASCII, separated by single spaces; the script is the rest and may hold spaces.
+//! Words of printable ASCII, separated by single spaces; the script is the rest, and may hold some.
 //! *token* has 32 hexadecimal digits, random for each time that a lock is taken. *machine* has 16:
 //! what a process number means there. *started* is the process's start as the kernel counts it,
 //! *since* Unix time in seconds. An operator can read it with any memcached client.

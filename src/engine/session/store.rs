@@ -49,6 +49,7 @@ impl From<local::Found> for Found {
 }
 
 /// A session that is locked, until this is dropped or, in a pool, until it is committed.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and moves three times")]
 pub(super) enum Locked {
     Local(Rc<local::Store>, local::Locked),
     Pool(PoolLock),
