@@ -192,11 +192,12 @@ fn a_session_that_its_node_lost_while_it_was_held_is_not_saved() {
     two.open(&new);
     site.nodes[0].server.restart();
     wait_until_closed(&site);
+    // Notices the restart. A new session has lost nothing.
+    two.write(&new, b"new").unwrap();
+    two.close();
     let text = "was lost by its node meanwhile, not saved";
     expect_error(one.write(&known, b"after"), ErrorKind::LeaseLost, text);
     one.close();
-    two.write(&new, b"new").unwrap();
-    two.close();
     assert!(site.record(&known).is_none());
     assert_eq!(site.get(&new), b"new");
     site.wait_until_free(&known);
