@@ -3,6 +3,7 @@
 mod support;
 
 use sessclust_engine::cluster::record::{Record, Stamp};
+use sessclust_engine::config::Settings;
 use sessclust_engine::session::Access;
 use sessclust_engine::stats::Counter;
 use sessclust_engine::{ErrorKind, Result};
@@ -366,15 +367,16 @@ fn a_server_that_says_nothing_is_given_up() {
 
 #[test]
 fn a_server_that_does_not_answer_a_request_is_given_up() {
-    let Some(mut site) = PoolSite::start(1) else { return };
-    site.settings.request_timeout = Duration::from_millis(50);
+    let Some(site) = PoolSite::start(1) else { return };
+    let request_timeout = Duration::from_millis(50);
+    let settings = Settings { request_timeout, ..site.settings.clone() };
     let shop = site.id();
     for stalled in [Fault::Swallow, Fault::Stall(0), Fault::Stall(3)] {
         let process = site.process();
         process.request().peek(&site.id());
         site.proxy().plan(Place::EveryReply, stalled);
         let text = "no answer within 50ms (sessclust.request_timeout)";
-        expect_error(process.impatient().try_open(&shop), ErrorKind::Node, text);
+        expect_error(process.request_with(&settings).try_open(&shop), ErrorKind::Node, text);
         assert_eq!(process.count(Counter::Timeouts), 1);
         site.proxy().heal();
         let mut raw = site.raw(0);
@@ -390,7 +392,7 @@ fn a_server_that_does_not_answer_a_request_is_given_up() {
 #[test]
 fn a_commit_without_an_answer_may_or_may_not_have_been_saved() {
     let Some(mut site) = PoolSite::start(1) else { return };
-    site.settings.request_timeout = Duration::from_millis(200);
+    site.settings.request_timeout = Duration::from_secs(1);
     let shop = site.id();
     let mut request = site.request();
     request.open(&shop);

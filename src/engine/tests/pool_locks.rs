@@ -14,19 +14,16 @@ use support::pool::{PoolSite, Process, lock_key, record_key};
 use support::proxy::{Fault, Place};
 use support::{Child, Request, id, wait_for};
 
-/// The shortest lease that can be set, in seconds.
-const SHORT_LEASE_S: u64 = 3;
-
 /// A pool of one node.
 fn site() -> Option<PoolSite> {
     PoolSite::start(1)
 }
 
-/// The same with short leases.
+/// The same with a lease that a test can wait for.
 fn hasty() -> Option<PoolSite> {
     let mut site = site()?;
-    site.settings.lock_lease = Duration::from_secs(SHORT_LEASE_S);
-    site.settings.request_timeout = Duration::from_millis(900);
+    site.settings.lock_lease = Duration::from_secs(4);
+    site.settings.request_timeout = Duration::from_millis(1400);
     Some(site)
 }
 
@@ -419,7 +416,7 @@ fn a_holder_on_another_machine_is_waited_for_until_its_lease_ends() {
     site.put(&shop, b"stored");
     site.wait_until_free(&shop);
     let mut raw = site.raw(0);
-    raw.put(&lock_key(&shop), FOREIGN_LOCK, 2);
+    raw.put(&lock_key(&shop), FOREIGN_LOCK, 4);
     let text = "is in use by process 4242 on web-2 (/srv/a b.php, for ";
     expect_error(site.impatient().try_open(&shop), ErrorKind::Locked, text);
     assert_eq!(raw.get(&lock_key(&shop)).unwrap(), FOREIGN_LOCK);
@@ -432,7 +429,7 @@ fn a_holder_on_another_machine_is_waited_for_until_its_lease_ends() {
 fn a_lock_that_nobody_can_read_is_waited_for_too() {
     let Some(site) = site() else { return };
     let shop = site.id();
-    site.raw(0).put(&lock_key(&shop), b"\0 not a lock of ours", 2);
+    site.raw(0).put(&lock_key(&shop), b"\0 not a lock of ours", 4);
     let text = "is in use by another request and was not released within 0";
     expect_error(site.impatient().try_open(&shop), ErrorKind::Locked, text);
     assert_eq!(site.request().open(&shop), b"");
