@@ -103,7 +103,7 @@ impl Cluster {
             }
             WriteMode::Through => self.exchange(node, &timeouts, &asked).await,
         };
-        if let Err(Failure { cause: Cause::Stale, .. }) = answers {
+        if answers.as_ref().is_err_and(Failure::is_stale) {
             // The CAS of the lock was good for that connection: it is asked for again.
             answers = self.exchange(node, &timeouts, &[asked[0], get(keys.lock())]).await;
             if let (Ok([_, Answer::Value { bytes, cas: Some(cas) }]), Lock::Held(_, lease)) =
@@ -257,7 +257,9 @@ impl Cluster {
                     let posted = Posted::Commit(digest);
                     match self.post(node, &holding.timeouts, &asked, posted).await {
                         Ok(()) => return Ok(stamp),
-                        Err(failure) if failure.may_have_been_sent() => doubt = Some(failure),
+                        Err(failure) if failure.is_stale() || failure.cause == Cause::Cut => {
+                            doubt = Some(failure).filter(Failure::may_have_been_sent).or(doubt);
+                        }
                         Err(failure) => {
                             return Err(unknown(&digest, doubt.as_ref().unwrap_or(&failure)));
                         }
@@ -290,8 +292,8 @@ impl Cluster {
                     },
                 },
                 // The next try asks for lock and record again, on another connection.
-                Err(failure) if matches!(failure.cause, Cause::Stale | Cause::Cut) => {
-                    doubt = Some(failure);
+                Err(failure) if failure.is_stale() || failure.cause == Cause::Cut => {
+                    doubt = Some(failure).filter(Failure::may_have_been_sent).or(doubt);
                 }
                 Err(failure) => {
                     return Err(unknown(&digest, doubt.as_ref().unwrap_or(&failure)));
@@ -432,8 +434,8 @@ impl Cluster {
                     // Somebody was faster; what he has stored is replaced.
                     _ => {}
                 },
-                Err(failure) if matches!(failure.cause, Cause::Stale | Cause::Cut) => {
-                    doubt = Some(failure);
+                Err(failure) if failure.is_stale() || failure.cause == Cause::Cut => {
+                    doubt = Some(failure).filter(Failure::may_have_been_sent).or(doubt);
                 }
                 Err(failure) => return Err(unknown(digest, &failure)),
             }

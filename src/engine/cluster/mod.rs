@@ -400,9 +400,7 @@ impl Cluster {
         requests: &[Request<'_>],
     ) -> Result<Vec<Answer>, Failure> {
         match self.exchange(node, timeouts, requests).await {
-            Err(failure) if failure.cause == Cause::Stale => {
-                self.exchange(node, timeouts, requests).await
-            }
+            Err(failure) if failure.is_stale() => self.exchange(node, timeouts, requests).await,
             result => result,
         }
     }
@@ -437,9 +435,7 @@ impl Cluster {
         posted: Posted,
     ) -> Result<(), Failure> {
         match self.post(node, timeouts, requests, posted).await {
-            Err(failure) if failure.cause == Cause::Stale => {
-                self.post(node, timeouts, requests, posted).await
-            }
+            Err(failure) if failure.is_stale() => self.post(node, timeouts, requests, posted).await,
             result => result,
         }
     }
@@ -451,7 +447,7 @@ impl Cluster {
             self.counters.add(
                 match failure.cause {
                     Cause::Connect => Counter::ConnectFailures,
-                    Cause::Stale => Counter::Reconnects,
+                    Cause::Closed | Cause::Stale => Counter::Reconnects,
                     Cause::Timeout => Counter::Timeouts,
                     Cause::Cut | Cause::Nonsense => Counter::BrokenConnections,
                 },

@@ -84,6 +84,8 @@ pub struct Timeouts {
 pub enum Cause {
     /// No connection could be had, or the server is none that can be used. Nothing was sent.
     Connect,
+    /// A connection that was idle turned out to be closed before anything was sent.
+    Closed,
     /// A connection that was idle turned out to be closed: no answer to anything that was sent.
     /// That a request was carried out all the same is possible, and rare.
     Stale,
@@ -110,7 +112,13 @@ impl Failure {
 
     /// Whether the node may have carried out what it was sent, or may still.
     pub fn may_have_been_sent(&self) -> bool {
-        self.cause != Cause::Connect
+        !matches!(self.cause, Cause::Connect | Cause::Closed)
+    }
+
+    /// Whether a connection was to blame that had been closed while it was idle: another one may
+    /// do.
+    pub fn is_stale(&self) -> bool {
+        matches!(self.cause, Cause::Closed | Cause::Stale)
     }
 }
 

@@ -179,7 +179,16 @@ impl Pipeline {
             self.expected.push_back(Expected { request: request.without_payload(), tag });
         }
         self.is_answering = false;
-        let written = self.stream.write_all(&self.output).await;
+        let sent = match self.stream.write(&self.output).await {
+            // Nothing of it was taken.
+            Err(error) => {
+                let Broken { cause, reason } = self.broken(&error);
+                let is_stale = cause == Cause::Stale;
+                return Err(Broken { cause: if is_stale { Cause::Closed } else { cause }, reason });
+            }
+            Ok(sent) => sent,
+        };
+        let written = self.stream.write_all(&self.output[sent..]).await;
         self.output.shrink_to(KEPT_BYTES);
         written.map_err(|error| self.broken(&error))
     }

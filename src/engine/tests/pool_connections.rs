@@ -215,8 +215,8 @@ fn a_cas_from_before_a_restart_is_not_used() {
     site.nodes[0].server.restart();
     wait_until_closed(&site);
     put_with_cas(&site, &lock_key(&shop), cas);
-    // What was sent on the old connection might have arrived, for all that one can know.
-    expect_error(request.write(&shop, b"late"), ErrorKind::Indeterminate, "may or may not");
+    let text = "is in use by another request, after this one lost its lock, not saved";
+    expect_error(request.write(&shop, b"late"), ErrorKind::LeaseLost, text);
     request.close();
     let mut raw = site.raw(0);
     assert_eq!(raw.get(&lock_key(&shop)).unwrap(), b"a stranger's");
