@@ -4,7 +4,7 @@
 //! that this request has not seen. Where an answer does not say what happened, the record itself is
 //! looked at: it names its writer.
 
-use super::open::copy_of;
+use super::open::{Unreadable, copy_of};
 use super::record::{Record, Stamp};
 use super::{Base, Cluster, Holding, Keys, Lock, Posted, Seat, delete, get, set, timeouts, touch};
 use crate::config::{Settings, WriteMode};
@@ -132,6 +132,54 @@ impl Cluster {
                 Err(Error::new(ErrorKind::Node, text))
             }
         }
+    }
+
+    /// Tells the node of a session that is not held that it was used, and leaves what others have
+    /// made of it as it is. Two round trips. False if there is no such session.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Node`].
+    pub async fn touch_unlocked(
+        &mut self,
+        digest: &Digest,
+        lifetime_s: u64,
+        settings: &Settings,
+    ) -> Result<bool> {
+        let (keys, timeouts, now_s) = (Keys::of(digest), timeouts(settings), self.now_s());
+        let not_marked = |failure: Failure| {
+            let text = format!("session {digest} is not marked as used: {failure}");
+            Error::new(ErrorKind::Node, text)
+        };
+        for node in self.preference(digest).into_iter().flatten() {
+            let answers = self.exchange_again(node, &timeouts, &[get(keys.record())]).await;
+            let answer = answers.map_err(not_marked)?.into_iter().next();
+            let Ok((cas, Some(Base { record, mut bytes }))) = copy_of(answer, digest, now_s) else {
+                continue;
+            };
+            if record.is_tombstone {
+                return Ok(true);
+            }
+            let ttl = self.ttl(Record::new(record.stamp, lifetime_s, now_s).kept_s(now_s));
+            let asked = if record.lifetime_s == lifetime_s && !record.ends_too_early(now_s) {
+                touch(keys.record(), ttl)
+            } else {
+                let version = record.stamp.version.saturating_add(1).max(self.now_us());
+                let stamp = Stamp { version, writer: self.world.random() as u64 };
+                let data = bytes.split_off(Record::BYTES);
+                Record::new(stamp, lifetime_s, now_s).encode(digest, &data, &mut bytes);
+                set(keys.record(), &bytes, ttl, cas)
+            };
+            let answers = self.exchange(node, &timeouts, &[asked]).await.map_err(not_marked)?;
+            return match answers.into_iter().next() {
+                Some(Answer::Missing) => Ok(false),
+                Some(Answer::ServerError(error, text)) => {
+                    Err(self.server_error(digest, node, error, &text))
+                }
+                // Refused: somebody has stored it since, and so used it.
+                _ => Ok(true),
+            };
+        }
+        Ok(false)
     }
 
     /// Destroys a session, held or not: what is stored from now on says so, and stands against
@@ -402,34 +450,53 @@ impl Cluster {
                 Some(doubt) => unknown(digest, doubt),
                 None => not_saved(digest, &failure),
             };
-            // Where it is: on its node, or still on the next one.
-            let mut place = (first, None, None);
+            // Where it is: on its node, or still on the next one. It is stored on its own in any
+            // case, where whoever holds it will find it when it moves it there.
+            let (mut cas, mut base, mut elsewhere) = (None, None, None);
             for node in [Some(first), second].into_iter().flatten() {
                 let answers = self.exchange_again(node, &timeouts, &[get(keys.record())]).await;
                 let answer = answers.map_err(not_saved)?.into_iter().next();
-                let (cas, base) = copy_of(answer, digest, self.now_s()).unwrap_or((None, None));
-                if cas.is_some() {
-                    place = (node, cas, base);
+                let (found, copy) = match copy_of(answer, digest, self.now_s()) {
+                    Ok(copy) => copy,
+                    Err(Unreadable::Damaged(cas, _)) => (cas, None),
+                    Err(Unreadable::Other(kind, what)) => {
+                        return Err(self.unreadable(digest, node, kind, &what));
+                    }
+                };
+                if let Some(found) = found {
+                    match node == first {
+                        true => cas = Some(found),
+                        false => elsewhere = Some((node, found, self.nodes[node].link())),
+                    }
+                    base = copy;
                     break;
                 }
             }
-            let (node, cas, base): (usize, _, Option<Base>) = place;
-            if base.as_ref().is_some_and(|base| base.record.stamp.writer == writer) {
+            let base = base.map(|base: Base| base.record);
+            if base.is_some_and(|base| base.stamp.writer == writer) {
                 return Ok(());
             }
-            let version = base.as_ref().map_or(0, |base| base.record.stamp.version + 1);
+            let version = base.map_or(0, |base| base.stamp.version.saturating_add(1));
             let stamp = Stamp { version: version.max(self.now_us()), writer };
-            let replaced_s = base.map(|base| base.record.lifetime_s);
+            let replaced_s = base.map(|base| base.lifetime_s);
             let (now_s, data) = (self.now_s(), content.data());
             let record = content.record(stamp, lifetime_s, replaced_s, now_s);
             record.encode(digest, data, &mut bytes);
-            self.check_size(digest, node, keys.record(), bytes.len(), data.len())?;
+            self.check_size(digest, first, keys.record(), bytes.len(), data.len())?;
             let asked = [set(keys.record(), &bytes, self.ttl(record.kept_s(now_s)), cas)];
-            match self.exchange(node, &timeouts, &asked).await {
+            match self.exchange(first, &timeouts, &asked).await {
                 Ok(answers) => match answers.into_iter().next() {
-                    Some(Answer::Done { .. }) => return Ok(()),
+                    Some(Answer::Done { .. }) => {
+                        if let Some((node, cas, link)) = elsewhere
+                            && link == self.nodes[node].link()
+                        {
+                            let asked = [delete(keys.record(), cas)];
+                            let _ = self.post(node, &timeouts, &asked, Posted::Nothing).await;
+                        }
+                        return Ok(());
+                    }
                     Some(Answer::ServerError(error, text)) => {
-                        return Err(self.server_error(digest, node, error, &text));
+                        return Err(self.server_error(digest, first, error, &text));
                     }
                     // Somebody was faster; what he has stored is replaced.
                     _ => {}

@@ -425,7 +425,13 @@ impl Cluster {
         Ok(())
     }
 
-    fn unreadable(&self, digest: &Digest, node: usize, kind: ErrorKind, what: &str) -> Error {
+    pub(super) fn unreadable(
+        &self,
+        digest: &Digest,
+        node: usize,
+        kind: ErrorKind,
+        what: &str,
+    ) -> Error {
         let address = self.nodes[node].address();
         let text = format!("session {digest} cannot be read from node {address}: {what}");
         Error::new(kind, text)

@@ -282,6 +282,10 @@ impl Session {
             Some(held) if *held.digest() == id.digest() && !is_forked => {
                 held.touch(lifetime_s, &self.settings)?
             }
+            // What others have stored since must not be undone by who has changed nothing.
+            None if !self.settings.lock && !is_forked => {
+                self.store.touch_unlocked(&id.digest(), lifetime_s, &self.settings)?
+            }
             _ => false,
         };
         if !touched {

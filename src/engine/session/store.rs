@@ -449,6 +449,40 @@ impl Store {
         }
     }
 
+    /// Marks a session that is not locked as used, and leaves what others have made of it as it is;
+    /// false if there is none.
+    pub(super) fn touch_unlocked(
+        &self,
+        digest: &Digest,
+        lifetime_s: u64,
+        settings: &Settings,
+    ) -> Result<bool> {
+        let store = match self {
+            Self::Local(store) => store,
+            Self::Pool(pool) => {
+                return pool.make_live()?.run(async |cluster| {
+                    cluster.touch_unlocked(digest, lifetime_s, settings).await
+                });
+            }
+        };
+        let at_once = Settings { lock_wait: Duration::ZERO, ..settings.clone() };
+        let mut locked = match store.lock(digest, Open::Existing, &at_once) {
+            Ok(Some(locked)) => locked,
+            Ok(None) => return Ok(false),
+            // Whoever has it uses it.
+            Err(error) if error.kind() == ErrorKind::Locked => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let mut data = Vec::new();
+        if store.read(&mut locked, &mut data)? != local::Found::Data {
+            return Ok(false);
+        }
+        if !store.touch(&locked, lifetime_s)? {
+            store.commit(&mut locked, &data, lifetime_s, settings)?;
+        }
+        Ok(true)
+    }
+
     pub(super) fn destroy(
         &self,
         digest: &Digest,

@@ -317,6 +317,24 @@ fn a_record_of_another_session_is_never_handed_out() {
     assert_eq!(site.get(&other), b"secret");
 }
 
+#[test]
+fn a_damaged_record_can_be_replaced_and_destroyed_without_its_lock() {
+    let Some(site) = PoolSite::start(2) else { return };
+    let process = site.process();
+    for is_destroyed in [true, false] {
+        let shop = site.id_on(0);
+        site.raw(0).put(&record_key(&shop), b"no record", 1000);
+        let mut request =
+            process.request_with(&Settings { lock: false, ..process.settings.clone() });
+        match is_destroyed {
+            true => request.session.destroy(id(&shop)).unwrap(),
+            false => request.write(&shop, b"anew").unwrap(),
+        }
+        assert_eq!(site.record(&shop).unwrap().is_tombstone, is_destroyed);
+        assert_eq!(site.get(&shop), if is_destroyed { b"" } else { &b"anew"[..] });
+    }
+}
+
 // Servers that cannot be used.
 
 #[test]

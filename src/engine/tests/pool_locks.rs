@@ -12,7 +12,7 @@ use sessclust_engine::{Error, ErrorKind, Result};
 use std::time::{Duration, Instant};
 use support::pool::{PoolSite, Process, lock_key, record_key};
 use support::proxy::{Fault, Place};
-use support::{Child, Request, id, wait_for};
+use support::{Child, LIFETIME_S, Request, id, wait_for};
 
 /// A pool of one node.
 fn site() -> Option<PoolSite> {
@@ -505,6 +505,43 @@ fn without_locks_the_last_writer_wins() {
     let log = site.proxy().log();
     assert!(log.iter().any(|line| line.contains("sc:r:")), "{log:?}");
     assert!(!log.iter().any(|line| line.contains("sc:l:")), "{log:?}");
+}
+
+#[test]
+fn without_locks_who_changes_nothing_undoes_nothing() {
+    let Some(site) = site() else { return };
+    let shop = site.id();
+    let process = site.process();
+    process.put(&shop, b"before");
+    let mut reader = unlocked(&process);
+    assert_eq!(reader.open(&shop), b"before");
+    let mut holder = site.request();
+    assert_eq!(holder.open(&shop), b"before");
+    reader.touch(&shop, b"before").unwrap();
+    holder.write(&shop, b"after").unwrap();
+    reader.touch(&shop, b"before").unwrap();
+    assert_eq!(site.get(&shop), b"after");
+    site.request().session.destroy(id(&shop)).unwrap();
+    reader.touch(&shop, b"before").unwrap();
+    assert_eq!(site.get(&shop), b"");
+}
+
+#[test]
+fn without_locks_an_unchanged_session_lives_on() {
+    let Some(site) = site() else { return };
+    let shop = site.id();
+    let process = site.process();
+    process.put(&shop, b"data");
+    let ends = |site: &PoolSite| site.record(&shop).unwrap().end_s;
+    let before = ends(&site);
+    // With a longer lifetime than the record was stored with, it is stored again.
+    let mut request = unlocked(&process);
+    assert_eq!(request.open(&shop), b"data");
+    request.session.touch(id(&shop), b"data", LIFETIME_S + 1000).unwrap();
+    assert!(ends(&site) >= before + 2000);
+    let record_ttl = site.raw(0).left_s(&record_key(&shop)).unwrap();
+    assert!(record_ttl > LIFETIME_S as i64, "{record_ttl}");
+    assert_eq!(site.get(&shop), b"data");
 }
 
 #[test]

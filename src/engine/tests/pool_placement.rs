@@ -3,6 +3,7 @@
 
 mod support;
 
+use sessclust_engine::ErrorKind;
 use sessclust_engine::cluster::ring_of;
 use sessclust_engine::config::{Placement, Settings};
 use std::collections::BTreeMap;
@@ -138,6 +139,20 @@ fn a_session_that_is_destroyed_where_it_was_does_not_come_back_from_there() {
         assert!(!site.request().knows(&shop));
         assert_eq!(site.get(&shop), b"");
     }
+}
+
+/// The holder would store it where it belongs now, and the tombstone would be where it was.
+#[test]
+fn a_session_that_is_destroyed_while_its_holder_is_about_to_move_it_stays_destroyed() {
+    let Some(site) = PoolSite::start(4) else { return };
+    let shop = site.id_on(3);
+    site.process_of(&[0, 1, 2]).put(&shop, b"before");
+    let mut holder = site.request();
+    assert_eq!(holder.open(&shop), b"before");
+    site.request().session.destroy(id(&shop)).unwrap();
+    let error = holder.write(&shop, b"after").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Destroyed, "{error}");
+    assert_eq!(site.get(&shop), b"");
 }
 
 #[test]
