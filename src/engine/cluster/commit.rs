@@ -150,8 +150,12 @@ impl Cluster {
             let text = format!("session {digest} is not marked as used: {failure}");
             Error::new(ErrorKind::Node, text)
         };
-        for node in self.preference(digest).into_iter().flatten() {
+        let [first, second] = self.preference(digest);
+        for node in [first, second].into_iter().flatten() {
             let answers = self.exchange_again(node, &timeouts, &[get(keys.record())]).await;
+            if answers.is_err() && Some(node) != first {
+                break;
+            }
             let answer = answers.map_err(not_marked)?.into_iter().next();
             let Ok((cas, Some(Base { record, mut bytes }))) = copy_of(answer, digest, now_s) else {
                 continue;
@@ -455,6 +459,9 @@ impl Cluster {
             let (mut cas, mut base, mut elsewhere) = (None, None, None);
             for node in [Some(first), second].into_iter().flatten() {
                 let answers = self.exchange_again(node, &timeouts, &[get(keys.record())]).await;
+                if answers.is_err() && node != first {
+                    break;
+                }
                 let answer = answers.map_err(not_saved)?.into_iter().next();
                 let (found, copy) = match copy_of(answer, digest, self.now_s()) {
                     Ok(copy) => copy,

@@ -160,11 +160,16 @@ impl Cluster {
     ) -> Result<Copy<'a>> {
         let (keys, now_s) = (Keys::of(digest), self.now_s());
         let mut damage = None;
+        let [first, second] = self.preference(digest);
         buffer.clear();
-        for node in self.preference(digest).into_iter().flatten() {
+        for node in [first, second].into_iter().flatten() {
             let asked = [get(keys.record())];
-            let answers = self.exchange_again(node, &timeouts(settings), &asked).await;
-            let answers = answers.map_err(|failure| not_opened(digest, &failure))?;
+            let answers = match self.exchange_again(node, &timeouts(settings), &asked).await {
+                Ok(answers) => answers,
+                // As in `open`, a session's own node decides.
+                Err(_) if Some(node) != first => break,
+                Err(failure) => return Err(not_opened(digest, &failure)),
+            };
             match copy_of(answers.into_iter().next(), digest, now_s) {
                 Ok((_, None)) => continue,
                 Ok((_, Some(base))) if base.record.is_tombstone => return Ok(Copy::Absent),

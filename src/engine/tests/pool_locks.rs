@@ -544,6 +544,27 @@ fn without_locks_an_unchanged_session_lives_on() {
     assert_eq!(site.get(&shop), b"data");
 }
 
+/// As with locks: a session's own node decides whether there is one.
+#[test]
+fn without_locks_a_session_needs_its_own_node_only() {
+    let Some(site) = PoolSite::start(2) else { return };
+    let shop = site.id_on(0);
+    let process = site.process();
+    site.nodes[1].proxy.refuse();
+    assert_eq!(process.request().peek(&shop), b"");
+    let mut request = unlocked(&process);
+    assert_eq!(request.open(&shop), b"");
+    request.touch(&shop, b"").unwrap();
+    request.write(&shop, b"data").unwrap();
+    assert_eq!(site.get(&shop), b"data");
+    request.session.destroy(id(&shop)).unwrap();
+    request.session.destroy(id(&site.id_on(0))).unwrap();
+    assert_eq!(site.get(&shop), b"");
+    site.nodes[0].proxy.refuse();
+    site.nodes[0].proxy.cut();
+    expect_error(request.try_open(&shop), ErrorKind::Node, "cannot be opened");
+}
+
 #[test]
 fn without_locks_a_holder_is_not_waited_for() {
     let Some(site) = site() else { return };
