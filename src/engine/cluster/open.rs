@@ -159,7 +159,6 @@ impl Cluster {
         buffer: &'a mut Vec<u8>,
     ) -> Result<Copy<'a>> {
         let (keys, now_s) = (Keys::of(digest), self.now_s());
-        let mut damage = None;
         let [first, second] = self.preference(digest);
         buffer.clear();
         for node in [first, second].into_iter().flatten() {
@@ -177,13 +176,14 @@ impl Cluster {
                     *buffer = base.bytes;
                     return Ok(Copy::Data(&buffer[Record::BYTES..]));
                 }
-                Err(Unreadable::Damaged(_, error)) => damage = damage.or(Some(error)),
+                // An older one that the next node may still have would be no better.
+                Err(Unreadable::Damaged(_, error)) => return Ok(Copy::Damaged(error)),
                 Err(Unreadable::Other(kind, what)) => {
                     return Err(self.unreadable(digest, node, kind, &what));
                 }
             }
         }
-        Ok(damage.map_or(Copy::Absent, Copy::Damaged))
+        Ok(Copy::Absent)
     }
 
     /// Gives back the lock of a session, if it is held. Does not wait for an answer, except where

@@ -6,6 +6,7 @@ mod support;
 use sessclust_engine::ErrorKind;
 use sessclust_engine::cluster::ring_of;
 use sessclust_engine::config::{Placement, Settings};
+use sessclust_engine::session::Access;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use support::pool::{PoolSite, Raw, lock_key, record_key};
@@ -153,6 +154,21 @@ fn a_session_that_is_destroyed_while_its_holder_is_about_to_move_it_stays_destro
     let error = holder.write(&shop, b"after").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Destroyed, "{error}");
     assert_eq!(site.get(&shop), b"");
+}
+
+/// A copy that was left behind is older than the one that is damaged.
+#[test]
+fn a_damaged_session_is_not_replaced_by_an_older_one_where_it_was() {
+    let Some(site) = PoolSite::start(4) else { return };
+    let shop = site.id_on(3);
+    site.process_of(&[0, 1, 2]).put(&shop, b"older");
+    site.raw(3).put(&record_key(&shop), b"no record", 1000);
+    for access in [Access::Unlocked, Access::Locked] {
+        let mut request = site.request();
+        let data = request.session.read(id(&shop), access).unwrap();
+        assert_eq!(data.bytes, b"");
+        assert_eq!(data.loss.map(|loss| loss.kind()), Some(ErrorKind::Damaged), "{access:?}");
+    }
 }
 
 #[test]
