@@ -32,7 +32,7 @@ struct Running {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    stop: Condvar,
+    wake: Condvar,
 }
 
 #[derive(Default)]
@@ -42,6 +42,8 @@ struct State {
     /// The thread has ended, or is about to without looking again.
     has_ended: bool,
     is_stopped: bool,
+    /// How long it sleeps now.
+    pause: Duration,
 }
 
 impl Shared {
@@ -55,14 +57,20 @@ impl Keeper {
         Self(None)
     }
 
-    /// A session of `live` was locked: its lock is renewed from now on until it is given back.
-    pub(super) fn watch(&mut self, live: &Arc<Live>) {
+    /// A session of `live` was locked: its lock is renewed from now on until it is given back, for
+    /// the first time after `due`.
+    pub(super) fn watch(&mut self, live: &Arc<Live>, due: Duration) {
         if let Some(running) = &self.0
             && Arc::ptr_eq(&running.live, live)
         {
             let mut state = running.shared.state();
             if !state.has_ended {
                 state.was_used = true;
+                // It may sleep for a session whose lock lasted longer.
+                if due < state.pause {
+                    state.pause = due;
+                    running.shared.wake.notify_one();
+                }
                 return;
             }
         }
@@ -78,7 +86,7 @@ impl Keeper {
     pub(super) fn stop(&mut self) {
         if let Some(Running { thread, shared, .. }) = self.0.take() {
             shared.state().is_stopped = true;
-            shared.stop.notify_one();
+            shared.wake.notify_one();
             let _ = thread.join();
         }
     }
@@ -118,8 +126,10 @@ fn look_after(live: &Live, shared: &Shared) {
     let mut idle_looks = 0;
     let mut pause = PAUSE;
     loop {
-        let state = shared.state();
-        let waited = shared.stop.wait_timeout_while(state, pause, |state| !state.is_stopped);
+        let mut state = shared.state();
+        state.pause = pause;
+        let is_asleep = |state: &mut State| !state.is_stopped && state.pause == pause;
+        let waited = shared.wake.wait_timeout_while(state, pause, is_asleep);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_stopped {
             return;

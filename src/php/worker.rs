@@ -190,8 +190,8 @@ impl Worker {
     /// After a callback that may have locked a session: keeps the lock for as long as the script
     /// runs.
     fn keep(&mut self) {
-        if let Some(live) = self.session.as_ref().and_then(Session::keeps) {
-            self.keeper.watch(&live);
+        if let Some((live, due)) = self.session.as_ref().and_then(Session::keeps) {
+            self.keeper.watch(&live, due);
         }
     }
 

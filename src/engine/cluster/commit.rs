@@ -4,7 +4,7 @@
 //! that this request has not seen. Where an answer does not say what happened, the record itself is
 //! looked at: it names its writer.
 
-use super::open::{Unreadable, copy_of};
+use super::open::{Unreadable, copy_of, not_opened};
 use super::record::{Record, Stamp};
 use super::{Base, Cluster, Holding, Keys, Lock, Posted, Seat, delete, get, set, timeouts, touch};
 use crate::config::{Settings, WriteMode};
@@ -243,7 +243,7 @@ impl Cluster {
         let asked = [set(keys.record(), &bytes, self.ttl(record.kept_s(now_s)), None)];
         let node = self.primary(digest);
         let sent = self.post_again(node, &timeouts(settings), &asked, Posted::Nothing).await;
-        sent.map_err(|failure| not_saved(digest, &failure))
+        sent.map_err(|failure| not_opened(digest, &failure))
     }
 
     async fn store_held(
@@ -257,6 +257,7 @@ impl Cluster {
             let text = format!("session {digest} is not held, not saved");
             return Err(Error::new(ErrorKind::LeaseLost, text));
         };
+        holding.stage = "is not saved";
         let mut record = std::mem::take(&mut self.scratch);
         let result = self.store(&mut holding, content, lifetime_s, settings, &mut record).await;
         record.shrink_to(KEPT_BYTES);

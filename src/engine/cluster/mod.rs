@@ -123,6 +123,8 @@ struct Holding {
     granted_us: u64,
     /// Its place among the requests of this machine.
     ticket: Option<Ticket>,
+    /// What it means if a node fails now.
+    stage: &'static str,
 }
 
 /// A record that was read or stored.

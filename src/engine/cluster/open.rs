@@ -90,6 +90,7 @@ impl Cluster {
             read: None,
             granted_us: self.now_us(),
             ticket: None,
+            stage: "cannot be opened",
         };
         if origin == Origin::Fresh {
             self.post_lock(&mut holding).await?;
@@ -284,7 +285,7 @@ impl Cluster {
         // commit finds that out, and takes the lock again.
         let posted = Posted::Lock(holding.token);
         let sent = self.post_again(node, &holding.timeouts, &asked, posted).await;
-        sent.map_err(|failure| not_opened(&holding.digest, &failure))?;
+        sent.map_err(|failure| holding.failed(&failure))?;
         let seat = &mut holding.seats[0];
         seat.lock = Lock::Asked(Lease::of(since, holding.lease));
         seat.link = self.nodes[node].link();
@@ -351,7 +352,7 @@ impl Cluster {
                 self.exchange_again(node, &holding.timeouts, &asked).await
             }
         };
-        let answers = answers.map_err(|failure| not_opened(&holding.digest, &failure))?;
+        let answers = answers.map_err(|failure| holding.failed(&failure))?;
         let mut answers = answers.into_iter();
         let locked = answers.next();
         let holder = if seen.is_some() { answers.next() } else { None };
@@ -359,10 +360,9 @@ impl Cluster {
             Some(Answer::Done { cas }) => cas,
             Some(Answer::ServerError(_, text)) => {
                 let address = self.nodes[node].address();
-                let text = format!(
-                    "session {} cannot be locked: node {address} says: {text}",
-                    holding.digest
-                );
+                let digest = holding.digest;
+                let text =
+                    format!("session {digest} cannot be locked: node {address} says: {text}");
                 return Err(Error::new(ErrorKind::Node, text));
             }
             _ => None,
@@ -372,17 +372,16 @@ impl Cluster {
             && let Some(Answer::Value { bytes, cas: Some(held) }) = holder
             && let Some(holder) = Holder::decode(&bytes)
         {
-            if holder.token == holding.token {
-                // The answer to an earlier try was lost with its connection.
-                cas = Some(held);
-            } else if self.given_up.contains(&holder.token) || holder.is_dead() {
+            let is_own = holder.token == holding.token || self.given_up.contains(&holder.token);
+            // The answer to an earlier try was lost with its connection; or it is nobody's any more.
+            if is_own || holder.is_dead() {
                 let asked =
                     [set(keys.lock(), &holding.lock_value, ttl, Some(held)), get(keys.record())];
                 let answers = self.exchange(node, &holding.timeouts, &asked).await;
-                let answers = answers.map_err(|failure| not_opened(&holding.digest, &failure))?;
+                let answers = answers.map_err(|failure| holding.failed(&failure))?;
                 let mut answers = answers.into_iter();
                 if let Some(Answer::Done { cas: taken }) = answers.next() {
-                    self.counters.add(Counter::Takeovers, 1);
+                    self.counters.add(Counter::Takeovers, u64::from(!is_own));
                     cas = taken;
                 }
                 record = answers.next();
@@ -445,7 +444,7 @@ impl Cluster {
     /// Waits some time before the next try.
     async fn wait(&mut self, holding: &mut Holding, patience: &mut Patience) -> Result<()> {
         patience.has_waited = true;
-        self.check_deadline(holding, patience)?;
+        self.check_deadline(holding, patience).await?;
         // In line with others of this machine, but not while they may need what we have.
         if !holding.has_lock() && holding.ticket.is_none() {
             self.wait_in_line(holding, patience).await?;
@@ -481,7 +480,7 @@ impl Cluster {
                 let piece = holding.lease / 3;
                 // Who is first asks by itself, for who has the session may be anywhere.
                 while !ticket.is_first() && !ticket.wait(piece.min(patience.left())) {
-                    self.check_deadline(holding, patience)?;
+                    self.check_deadline(holding, patience).await?;
                     self.renew().await;
                 }
                 holding.ticket = Some(ticket);
@@ -499,9 +498,21 @@ impl Cluster {
         }
     }
 
-    fn check_deadline(&self, holding: &Holding, patience: &Patience) -> Result<()> {
+    async fn check_deadline(
+        &mut self,
+        holding: &mut Holding,
+        patience: &mut Patience,
+    ) -> Result<()> {
         if Instant::now() < patience.deadline {
             return Ok(());
+        }
+        // Who never got to ask wants to know what it has waited for.
+        if patience.holder.is_none() {
+            let (keys, node) = (Keys::of(&holding.digest), holding.seats[0].node);
+            let answers = self.exchange(node, &holding.timeouts, &[get(keys.lock())]).await;
+            if let Ok([Answer::Value { bytes, .. }]) = answers.as_deref() {
+                patience.holder = Holder::decode(bytes);
+            }
         }
         let holder = match &patience.holder {
             Some(holder) => holder.describe(self.now_s()),
@@ -552,6 +563,12 @@ impl Cluster {
 }
 
 impl Holding {
+    /// A node has not answered.
+    fn failed(&self, failure: &Failure) -> Error {
+        let text = format!("session {} {}: {failure}", self.digest, self.stage);
+        Error::new(ErrorKind::Node, text)
+    }
+
     /// The life of its lock, as a node is told.
     pub(super) fn lock_ttl(&self, cluster: &Cluster) -> Ttl {
         Ttl::new(self.lease, cluster.world.now())
@@ -609,7 +626,7 @@ pub(super) fn copy_of(
     }
 }
 
-fn not_opened(digest: &Digest, failure: &Failure) -> Error {
+pub(super) fn not_opened(digest: &Digest, failure: &Failure) -> Error {
     Error::new(ErrorKind::Node, format!("session {digest} cannot be opened: {failure}"))
 }
 

@@ -80,6 +80,14 @@ impl Connection {
         }
     }
 
+    /// Whether the answers that it owes have begun to arrive.
+    pub(super) fn has_input(&self) -> bool {
+        match &self.protocol {
+            Protocol::Meta(pipeline) => pipeline.has_input(),
+            Protocol::Classic(_) => true,
+        }
+    }
+
     /// The tags of requests that will never be answered.
     pub(super) fn into_owed(self) -> Vec<Tag> {
         match self.protocol {

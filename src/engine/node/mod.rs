@@ -263,7 +263,7 @@ impl Node {
         let Some(connection) = self.connection.as_mut().filter(|link| link.owes_answers()) else {
             return Ok(());
         };
-        self.round_trips += 1;
+        self.round_trips += u64::from(!connection.has_input());
         connection.set_patience(timeouts.request);
         let deadline = Instant::now() + timeouts.request;
         let result = timeout_at(deadline, connection.settle(&mut self.late)).await;

@@ -73,6 +73,11 @@ impl Pipeline {
         self.stream.set_patience(patience);
     }
 
+    /// Whether there is something to read, as far as can be told without waiting.
+    pub(super) fn has_input(&self) -> bool {
+        self.stream.has_input()
+    }
+
     /// Believes only numbered misses from now on.
     pub(super) fn expect_numbered_misses(&mut self) {
         self.numbers_misses = true;

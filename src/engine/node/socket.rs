@@ -7,6 +7,7 @@
 
 use super::Stream;
 use rustix::net::sockopt::{self, Timeout};
+use rustix::net::{RecvFlags, recv};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::pin::Pin;
@@ -65,6 +66,10 @@ where
 {
     fn set_patience(&mut self, patience: Duration) {
         self.deadline = Instant::now() + patience;
+    }
+
+    fn has_input(&self) -> bool {
+        recv(&self.socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_ok()
     }
 }
 

@@ -21,6 +21,11 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     /// How long from now on reading and writing may take altogether. A stream that returns while it
     /// waits need not know: whoever waits for it stops in time.
     fn set_patience(&mut self, _patience: Duration) {}
+
+    /// Whether there is something to read, as far as can be told without waiting.
+    fn has_input(&self) -> bool {
+        false
+    }
 }
 
 impl Stream for tokio::io::DuplexStream {}

@@ -152,10 +152,11 @@ impl Session {
         Ok(drawn)
     }
 
-    /// What has to be asked to [renew](Live::renew) locks while the session is held; none if it is
-    /// not, or needs none.
-    pub fn keeps(&self) -> Option<Arc<Live>> {
-        self.held.as_ref().and_then(Locked::live)
+    /// What has to be asked to [renew](Live::renew) locks while the session is held, and after which
+    /// time first; none if it is not held, or needs none.
+    pub fn keeps(&self) -> Option<(Arc<Live>, Duration)> {
+        let live = self.held.as_ref().and_then(Locked::live)?;
+        Some((live, self.settings.lock_lease / 3))
     }
 
     /// Whether a session exists, for strict mode. Its lock is taken and its data read on the way,

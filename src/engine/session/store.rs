@@ -294,8 +294,8 @@ impl Pool {
             self.counters,
         )?;
         let live = Arc::new(Live { runtime, cluster: Mutex::new(cluster) });
-        // What a fork has inherited is left alone: closing it would tell the system, which knows
-        // that it is shared, to stop watching the parent's connections.
+        // What a fork has inherited is left alone: the thread that renews locks may have been at
+        // work on it when the process forked.
         std::mem::forget(self.live.replace(Some((process_id(), Arc::clone(&live)))));
         Ok(live)
     }

@@ -432,6 +432,7 @@ fn a_node_that_is_not_there_is_named() {
     site.proxy().cut();
     let text = format!("cannot connect to {}: Connection refused", site.addresses()[0]);
     expect_error(site.request().try_open(&shop), ErrorKind::Node, &text);
-    // Nothing says that what was sent on the old connection had not arrived.
-    expect_error(request.write(&shop, b"late"), ErrorKind::Indeterminate, "may or may not");
+    site.proxy().wait_for("the cut", |counts| counts.open == 0);
+    let text = format!("is not saved: {text}");
+    expect_error(request.write(&shop, b"late"), ErrorKind::Node, &text);
 }
