@@ -26,6 +26,6 @@ fresh: false
 Warning: session_start(): session %x cannot be opened: cannot connect to STORE/m1: No such file or directory (os error 2)
 Warning: session_start(): Failed to read session data: sessclust (path: PATH)
 read_and_close: false
-Warning: session_start(): session %x is not saved: cannot connect to STORE/m1: No such file or directory (os error 2)
+Warning: session_start(): session %x cannot be opened: cannot connect to STORE/m1: No such file or directory (os error 2)
 Warning: session_start(): Failed to read session data: sessclust (path: PATH)
 up again: true

@@ -20,7 +20,7 @@ foreach (['changed' => 2, 'unchanged' => 1] as $name => $n) {
 }
 --EXPECTF--
 changed: true
-Warning: session_write_close(): session %x may or may not have been saved: node STORE/m1: %s
+Warning: session_write_close(): session %x is not saved: cannot connect to STORE/m1: No such file or directory (os error 2)
 Warning: session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (PATH)
 unchanged: true
 Warning: session_write_close(): session %x is not marked as used: cannot connect to STORE/m1: No such file or directory (os error 2)

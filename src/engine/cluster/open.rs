@@ -373,7 +373,7 @@ impl Cluster {
             && let Some(holder) = Holder::decode(&bytes)
         {
             let is_own = holder.token == holding.token || self.given_up.contains(&holder.token);
-            // The answer to an earlier try was lost with its connection; or it is nobody's any more.
+            // The answer to an earlier try was lost with its connection; or nobody has it any more.
             if is_own || holder.is_dead() {
                 let asked =
                     [set(keys.lock(), &holding.lock_value, ttl, Some(held)), get(keys.record())];

@@ -152,8 +152,8 @@ impl Session {
         Ok(drawn)
     }
 
-    /// What has to be asked to [renew](Live::renew) locks while the session is held, and after which
-    /// time first; none if it is not held, or needs none.
+    /// What has to be asked to [renew](Live::renew) locks while the session is held, and after
+    /// which time first; none if it is not held, or needs none.
     pub fn keeps(&self) -> Option<(Arc<Live>, Duration)> {
         let live = self.held.as_ref().and_then(Locked::live)?;
         Some((live, self.settings.lock_lease / 3))
