@@ -57,18 +57,25 @@ fn wait_by_polling(file: BorrowedFd<'_>, deadline: Instant) -> rustix::io::Resul
     }
 }
 
+/// How often the holder of a lock is looked for.
+const HOLDER_LOOKS: u32 = 5;
+
 /// Who holds the lock of a file, as far as /proc tells: "process 4242 (command
 /// line)". For messages only; asked once a wait has failed.
 pub(super) fn holder(file: &Stat) -> Option<String> {
     let (major, minor) = (rustix::fs::major(file.st_dev), rustix::fs::minor(file.st_dev));
     let wanted = format!("{major:02x}:{minor:02x}:{}", file.st_ino);
     // 1: FLOCK  ADVISORY  WRITE 4242 fe:01:1311 0 EOF; a waiter's line has "->" behind the number.
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let pid: u32 = locks.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [_, "FLOCK", _, _, pid, file, ..] = fields[..] else { return None };
-        (file == wanted).then(|| pid.parse().ok())?
-    })?;
+    let look = |_| -> Option<u32> {
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        locks.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [_, "FLOCK", _, _, pid, file, ..] = fields[..] else { return None };
+            (file == wanted).then(|| pid.parse().ok())?
+        })
+    };
+    // The list is read piece by piece, and what moves in it meanwhile can be passed over.
+    let pid = (0..HOLDER_LOOKS).find_map(look)?;
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     // The first word only (of an FPM worker, its title): arguments may be secret.
     let command = command.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -7,12 +7,12 @@ use crate::config::{Placement, RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::{self, Open};
 use crate::machine::{Queue, process_id};
-use crate::node::System;
+use crate::node::{Node, System};
 use crate::stats::Counters;
 use rustix::process::Pid;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
@@ -98,7 +98,9 @@ impl PoolLock {
 impl Drop for PoolLock {
     fn drop(&mut self) {
         if process_id() == self.owner {
-            self.live.run(async |cluster| cluster.release(&self.digest).await);
+            if self.live.cluster().is_held(&self.digest) {
+                self.live.run(async |cluster| cluster.release(&self.digest).await);
+            }
         }
     }
 }
@@ -137,9 +139,9 @@ impl Locked {
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> Result<Found> {
         match self {
             Self::Local(store, locked) => Ok(store.read(locked, buffer)?.into()),
-            Self::Pool(lock) => lock.live.run(async |cluster| {
+            Self::Pool(lock) => {
                 buffer.clear();
-                Ok(match cluster.data(&lock.digest) {
+                Ok(match lock.live.cluster().data(&lock.digest) {
                     Copy::Data(data) => {
                         buffer.extend_from_slice(data);
                         Found::Data
@@ -147,7 +149,7 @@ impl Locked {
                     Copy::Absent => Found::Absent,
                     Copy::Damaged(reason) => Found::Damaged(reason.to_string()),
                 })
-            }),
+            }
         }
     }
 
@@ -155,7 +157,7 @@ impl Locked {
     pub(super) fn is_still_locked(&self) -> Result<bool> {
         match self {
             Self::Local(store, locked) => store.has_name(locked),
-            Self::Pool(lock) => Ok(lock.live.run(async |cluster| cluster.is_held(&lock.digest))),
+            Self::Pool(lock) => Ok(lock.live.cluster().is_held(&lock.digest)),
         }
     }
 
@@ -211,9 +213,14 @@ pub struct Live {
 
 impl Live {
     fn run<T>(&self, f: impl AsyncFnOnce(&mut Cluster) -> T) -> T {
-        // What a panic has left is at worst a lock that ends with its lease.
-        let mut cluster = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cluster = self.cluster();
         self.runtime.block_on(f(&mut cluster))
+    }
+
+    /// For what needs no node: entering the runtime costs half a microsecond.
+    fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        // What a panic has left is at worst a lock that ends with its lease.
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Extends the locks of sessions that have been held for a third of their lease. Says after
@@ -266,18 +273,15 @@ impl Pool {
 
     /// The nodes with the version of the server, if it is connected.
     pub fn nodes(&self) -> Vec<(NodeAddress, Option<String>)> {
-        let servers = self.live().map(|live| {
-            live.run(async |cluster| {
-                let nodes = cluster.nodes().iter();
-                nodes.map(crate::node::Node::server).collect::<Vec<_>>()
-            })
-        });
+        let servers = self
+            .live()
+            .map(|live| live.cluster().nodes().iter().map(Node::server).collect::<Vec<_>>());
         let servers = servers.unwrap_or_else(|| vec![None; self.nodes.len()]);
         self.nodes.iter().cloned().zip(servers).collect()
     }
 
     fn round_trips(&self) -> u64 {
-        self.live().map_or(0, |live| live.run(async |cluster| cluster.round_trips()))
+        self.live().map_or(0, |live| live.cluster().round_trips())
     }
 
     fn make_live(&self) -> Result<Arc<Live>> {
@@ -349,7 +353,7 @@ impl Store {
         match self {
             Self::Pool(pool @ Pool { near: Some(node), .. }) => {
                 let live = pool.make_live()?;
-                Ok(Some(live.run(async |cluster| cluster.draw_near(id, *node))))
+                Ok(Some(live.cluster().draw_near(id, *node)))
             }
             Self::Local(_) | Self::Pool(_) => Ok(None),
         }
@@ -501,9 +505,9 @@ impl Store {
     pub(super) fn delayed_failures(&self) -> Vec<Error> {
         match self {
             Self::Local(_) => Vec::new(),
-            Self::Pool(pool) => pool
-                .live()
-                .map_or_else(Vec::new, |live| live.run(async |cluster| cluster.delayed_failures())),
+            Self::Pool(pool) => {
+                pool.live().map_or_else(Vec::new, |live| live.cluster().delayed_failures())
+            }
         }
     }
 
