@@ -97,10 +97,8 @@ impl PoolLock {
 
 impl Drop for PoolLock {
     fn drop(&mut self) {
-        if process_id() == self.owner {
-            if self.live.cluster().is_held(&self.digest) {
-                self.live.run(async |cluster| cluster.release(&self.digest).await);
-            }
+        if process_id() == self.owner && self.live.cluster().is_held(&self.digest) {
+            self.live.run(async |cluster| cluster.release(&self.digest).await);
         }
     }
 }
