@@ -284,7 +284,7 @@ impl Cluster {
         // Why an earlier try may have been carried out.
         let mut doubt: Option<Failure> = None;
         for _ in 0..TRIES {
-            match self.secure(holding, base, writer).await {
+            match self.secure(holding, writer).await {
                 Ok(Standing::Base) => {}
                 Ok(Standing::Stored) => return Ok(stored(holding)),
                 Ok(Standing::Overtaken) => return Err(overtaken(holding, doubt.as_ref())),
@@ -337,7 +337,7 @@ impl Cluster {
                         return Err(self.server_error(&digest, node, error, &text));
                     }
                     // Rule 8: not a refusal yet.
-                    _ => match self.look(holding, base, writer).await {
+                    _ => match self.look(holding, writer).await {
                         Ok(Standing::Stored) => return Ok(stored(holding)),
                         Ok(Standing::Base) => {}
                         Ok(Standing::Overtaken) => return Err(overtaken(holding, doubt.as_ref())),
@@ -359,22 +359,14 @@ impl Cluster {
     /// Makes sure of the locks before something is stored under them, rule 5: more than a request's
     /// timeout has to be left of each. Otherwise they are renewed or taken again, and what the
     /// nodes have is compared with what was read.
-    async fn secure(
-        &mut self,
-        holding: &mut Holding,
-        base: Option<Stamp>,
-        writer: u64,
-    ) -> Result<Standing> {
+    async fn secure(&mut self, holding: &mut Holding, writer: u64) -> Result<Standing> {
         for index in 0..holding.seats.len() {
             self.settle_lock(holding, index).await;
-            if holding.seats[index].is_secure(self, holding.timeouts.request)
+            let is_ours = holding.seats[index].is_secure(self, holding.timeouts.request)
                 || self.renew_seat(holding, index).await
-            {
-                continue;
-            }
-            // The first try has asked who has the lock; the second one adopts what is our own.
-            if !self.take_seat(holding, index, Some(&mut None)).await? {
-                let standing = self.look(holding, base, writer).await;
+                || self.take_seat(holding, index, Some(&mut None)).await?;
+            if !is_ours {
+                let standing = self.look(holding, writer).await;
                 return match standing.map_err(|failure| not_saved(&holding.digest, &failure))? {
                     Standing::Base => {
                         let text = format!(
@@ -387,23 +379,17 @@ impl Cluster {
                     standing => Ok(standing),
                 };
             }
-            if index == 0 {
-                let standing = standing(holding.seats[0].stamp, base, writer);
-                if standing != Standing::Base {
-                    return Ok(standing);
-                }
+            // Taken again just now, or by the thread that renews it.
+            let standing = holding.seats[index].standing(writer);
+            if standing != Standing::Base {
+                return Ok(standing);
             }
         }
         Ok(Standing::Base)
     }
 
     /// Reads the record again, on its first node.
-    async fn look(
-        &mut self,
-        holding: &mut Holding,
-        base: Option<Stamp>,
-        writer: u64,
-    ) -> Result<Standing, Failure> {
+    async fn look(&mut self, holding: &mut Holding, writer: u64) -> Result<Standing, Failure> {
         let (keys, node) = (Keys::of(&holding.digest), holding.seats[0].node);
         let asked = [get(keys.record())];
         let answers = self.exchange(node, &holding.timeouts, &asked).await?;
@@ -412,7 +398,7 @@ impl Cluster {
         let stamp = found.as_ref().map(|found| found.record.stamp);
         let seat = &mut holding.seats[0];
         (seat.cas, seat.stamp, seat.link) = (cas, stamp, self.nodes[node].link());
-        let standing = standing(stamp, base, writer);
+        let standing = seat.standing(writer);
         if standing == Standing::Overtaken {
             holding.base = found;
         }
@@ -576,20 +562,20 @@ impl Content<'_> {
 }
 
 impl Seat {
+    /// How its record compares with what was read there. With one copy, a record that is missing
+    /// though there was one counts as overtaken too: the node has lost what this request has read.
+    fn standing(&self, writer: u64) -> Standing {
+        match self.stamp {
+            Some(stamp) if stamp.writer == writer => Standing::Stored,
+            found if found == self.read => Standing::Base,
+            _ => Standing::Overtaken,
+        }
+    }
+
     /// Whether a store under its lock will be answered while the lock stands.
     fn is_secure(&self, cluster: &Cluster, timeout: std::time::Duration) -> bool {
         matches!(self.lock, Lock::Held(_, lease) if Instant::now() + timeout < lease.until)
             && self.link == cluster.nodes[self.node].link()
-    }
-}
-
-/// With one copy, a record that is missing though there was one is a refusal too: the node has lost
-/// what this request has read.
-fn standing(found: Option<Stamp>, base: Option<Stamp>, writer: u64) -> Standing {
-    match found {
-        Some(stamp) if stamp.writer == writer => Standing::Stored,
-        found if found == base => Standing::Base,
-        _ => Standing::Overtaken,
     }
 }
 

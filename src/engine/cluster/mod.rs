@@ -143,6 +143,9 @@ struct Seat {
     cas: Option<Cas>,
     /// Which record it is; none if it is missing or cannot be believed.
     stamp: Option<Stamp>,
+    /// Which one it was when the session was opened. Only over that may this request store: locks
+    /// can be lost and taken again meanwhile, and what was stored in between is somebody else's.
+    read: Option<Stamp>,
 }
 
 /// A session's lock on one node.

@@ -118,6 +118,9 @@ impl Cluster {
                     ticket.hold();
                 }
                 holding.read = holding.base.as_ref().map(|base| base.record.stamp);
+                for seat in &mut holding.seats {
+                    seat.read = seat.stamp;
+                }
                 self.held.push(holding);
                 let waited = patience.started.elapsed();
                 Ok(if patience.has_waited { waited } else { Duration::ZERO })
@@ -586,7 +589,7 @@ impl Holding {
 
 impl Seat {
     pub(super) fn new(node: usize) -> Self {
-        Self { node, link: None, lock: Lock::None, cas: None, stamp: None }
+        Self { node, link: None, lock: Lock::None, cas: None, stamp: None, read: None }
     }
 
     /// Whether its lock can be relied on.

@@ -121,6 +121,28 @@ fn of_two_that_both_believe_to_hold_a_session_the_second_to_commit_is_refused() 
     site.wait_until_free(&shop);
 }
 
+/// As the thread does that renews locks, in a process that stood still for a while.
+#[test]
+fn a_lock_that_is_taken_again_while_the_script_runs_hides_nothing_that_others_stored() {
+    let Some(site) = hasty() else { return };
+    let shop = site.id();
+    site.put(&shop, b"before");
+    let mut late = site.request();
+    late.open(&shop);
+    let live = late.session.keeps().unwrap().0;
+    site.wait_until_free(&shop);
+    site.put(&shop, b"of another");
+    site.wait_until_free(&shop);
+    wait_for("the lock to be taken again", || {
+        live.renew();
+        site.holder(&shop).is_some()
+    });
+    expect_error(late.write(&shop, b"late"), ErrorKind::LeaseLost, "changed by another request");
+    late.close();
+    assert_eq!(site.get(&shop), b"of another");
+    site.wait_until_free(&shop);
+}
+
 #[test]
 fn a_writer_whose_lease_ran_out_is_refused_once_another_has_committed() {
     let Some(site) = hasty() else { return };
