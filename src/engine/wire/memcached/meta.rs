@@ -283,9 +283,10 @@ const FIRST_VERSION: [u64; 3] = [1, 6, 13];
 /// notes.
 const FIRST_WITH_NUMBERED_MISSES: [u64; 3] = [1, 6, 18];
 
-/// Whether a server of this version repeats the number of a request in a miss.
+/// Whether a server of this version repeats the number of a request in a miss. What has no version
+/// number is expected to: a miss that may be another request's is worse than an error.
 pub fn numbers_misses(version: &[u8]) -> bool {
-    version_number(version).is_some_and(|number| number >= FIRST_WITH_NUMBERED_MISSES)
+    version_number(version).is_none_or(|number| number >= FIRST_WITH_NUMBERED_MISSES)
 }
 
 /// Whether a server speaks this protocol, by its answers to [`Request::Version`] and
@@ -865,6 +866,14 @@ mod tests {
         for version in [&b""[..], b"1.6", b"mcrouter 1.0", b"a.b.c", b"1..3"] {
             assert!(speaks(version), "{}", version.escape_ascii());
         }
+    }
+
+    #[test]
+    fn misses_without_a_number_are_known_of_some_versions_only() {
+        for version in [&b"1.6.18"[..], b"1.7.0", b"2.0.0", b"", b"1.6.", b"mcrouter 1.0"] {
+            assert!(numbers_misses(version), "{}", version.escape_ascii());
+        }
+        assert!(!numbers_misses(b"1.6.13") && !numbers_misses(b"1.6.17"));
     }
 
     #[test]
