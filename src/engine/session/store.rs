@@ -37,6 +37,21 @@ pub(super) enum Found {
     Damaged(String),
 }
 
+impl Found {
+    /// What a pool has of a session; its data go to `buffer`.
+    fn of(copy: Copy<'_>, buffer: &mut Vec<u8>) -> Self {
+        buffer.clear();
+        match copy {
+            Copy::Data(data) => {
+                buffer.extend_from_slice(data);
+                Self::Data
+            }
+            Copy::Absent => Self::Absent,
+            Copy::Damaged(reason) => Self::Damaged(reason.to_string()),
+        }
+    }
+}
+
 impl From<local::Found> for Found {
     fn from(found: local::Found) -> Self {
         match found {
@@ -137,17 +152,7 @@ impl Locked {
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> Result<Found> {
         match self {
             Self::Local(store, locked) => Ok(store.read(locked, buffer)?.into()),
-            Self::Pool(lock) => {
-                buffer.clear();
-                Ok(match lock.live.cluster().data(&lock.digest) {
-                    Copy::Data(data) => {
-                        buffer.extend_from_slice(data);
-                        Found::Data
-                    }
-                    Copy::Absent => Found::Absent,
-                    Copy::Damaged(reason) => Found::Damaged(reason.to_string()),
-                })
-            }
+            Self::Pool(lock) => Ok(Found::of(lock.live.cluster().data(&lock.digest), buffer)),
         }
     }
 
@@ -409,15 +414,8 @@ impl Store {
         let live = pool.make_live()?;
         live.run(async |cluster| {
             let mut record = Vec::new();
-            buffer.clear();
-            Ok(match cluster.peek(digest, settings, &mut record).await? {
-                Copy::Data(data) => {
-                    buffer.extend_from_slice(data);
-                    Some(Found::Data)
-                }
-                Copy::Absent => None,
-                Copy::Damaged(reason) => Some(Found::Damaged(reason.to_string())),
-            })
+            let found = Found::of(cluster.peek(digest, settings, &mut record).await?, buffer);
+            Ok(Some(found).filter(|found| *found != Found::Absent))
         })
     }
 
