@@ -10,8 +10,8 @@ use std::{
 };
 
 use support::{
-    Fpm, Nginx, Pool, Setup, count, folder, in_parallel, is_root, kill, memory_kb, number, seeded,
-    session_files, users_of, wait_for,
+    Fpm, Nginx, Pool, Setup, count, folder, in_parallel, is_root, kill, number, seeded,
+    session_files, use_up_a_worker, users_of, wait_for,
 };
 
 /// Longer than the tests' patience: a request that waits for a lock this long fails the test.
@@ -233,36 +233,6 @@ fn sessions_by_cookie_through_nginx() {
 
 #[test]
 fn descriptors_and_memory_of_a_worker_do_not_grow_over_10_000_requests() {
-    const WARM: usize = 1_000;
-    const REQUESTS: usize = 10_000;
-    /// The allocator's own fluctuation; a leak of 100 bytes a request would be above it.
-    const GROWTH_KB_MAX: usize = 512;
     let store = folder();
-    // A process that changed its user may not look at itself otherwise.
-    let pool = Pool { lines: "process.dumpable=yes", ..Pool::new(1) };
-    let Some(fpm) = Fpm::start(&Setup::new(store.path()), &[pool]) else { return };
-    let use_store = |requests| {
-        for request in 0..requests {
-            let session = request % 50;
-            match request % 10 {
-                0 => fpm.call(&format!("put large{session} {request} 100000")),
-                1 => fpm.call(&format!("destroy s{session}")),
-                2 => fpm.call(&format!("regenerate s{session}")),
-                3 => fpm.call(&format!("life s{session}")),
-                4 => fpm.call(&format!("touch large{session}")),
-                5 => fpm.call("gc one"),
-                _ => fpm.call(&format!("increment s{session}")),
-            }
-            .value();
-        }
-    };
-    use_store(WARM);
-    let [worker] = &fpm.workers()[..] else { panic!("one worker") };
-    let before = (fpm.call("descriptors").value(), memory_kb(worker));
-    use_store(REQUESTS);
-    let after = (fpm.call("descriptors").value(), memory_kb(worker));
-    println!("descriptors and KB before {before:?}, after {after:?}");
-    assert_eq!(fpm.workers(), std::slice::from_ref(worker), "still the same worker");
-    assert_eq!(before.0, after.0);
-    assert!(after.1 <= before.1 + GROWTH_KB_MAX, "{before:?} {after:?}");
+    use_up_a_worker(&Setup::new(store.path()), "gc one");
 }

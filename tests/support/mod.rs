@@ -219,10 +219,49 @@ pub fn children(pid: Pid) -> Vec<String> {
 }
 
 /// Anonymous memory that the process keeps for itself; pages of files come and go.
-pub fn memory_kb(pid: &str) -> usize {
+fn memory_kb(pid: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
     line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Has one worker answer 10,000 requests of all kinds, `other` being one more. It must not hold
+/// more memory or descriptors then than after the first thousand. Gives the server and the worker.
+pub fn use_up_a_worker(setup: &Setup, other: &str) -> Option<(Fpm, String)> {
+    const WARM: usize = 1_000;
+    const REQUESTS: usize = 10_000;
+    /// The allocator's own fluctuation; a leak of 100 bytes a request would be above it.
+    const GROWTH_KB_MAX: usize = 512;
+    // A process that changed its user may not look at itself otherwise.
+    let pool = Pool { lines: "process.dumpable=yes", ..Pool::new(1) };
+    let fpm = Fpm::start(setup, &[pool])?;
+    let answer = |requests| {
+        for request in 0..requests {
+            let session = request % 50;
+            match request % 10 {
+                0 => fpm.call(&format!("put large{session} {request} 100000")),
+                1 => fpm.call(&format!("destroy s{session}")),
+                2 => fpm.call(&format!("regenerate s{session}")),
+                3 => fpm.call(&format!("life s{session}")),
+                4 => fpm.call(&format!("touch large{session}")),
+                5 => fpm.call(other),
+                _ => fpm.call(&format!("increment s{session}")),
+            }
+            .value();
+        }
+    };
+    answer(WARM);
+    let workers = fpm.workers();
+    let [worker] = &workers[..] else { panic!("one worker") };
+    let before = (fpm.call("descriptors").value(), memory_kb(worker));
+    answer(REQUESTS);
+    let after = (fpm.call("descriptors").value(), memory_kb(worker));
+    println!("descriptors and KB before {before:?}, after {after:?}");
+    assert_eq!(fpm.workers(), workers, "still the same worker");
+    assert_eq!(before.0, after.0);
+    assert!(after.1 <= before.1 + GROWTH_KB_MAX, "{before:?} {after:?}");
+    let worker = worker.clone();
+    Some((fpm, worker))
 }
 
 /// How many processes have a file of `folder` open, which they have from before they wait for its
