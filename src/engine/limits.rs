@@ -57,6 +57,9 @@ pub const QUEUE_STEP: Duration = Duration::from_millis(50);
 /// it live and yet not get on: stopped, or leaving a ticket behind.
 pub const QUEUE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Most nodes that can be told to keep one session.
+pub const REPLICAS_MAX: u32 = 5;
+
 /// Most nodes of a pool. Source: `MEMCACHED_CONTINUUM_SIZE` of libmemcached, which is made for 100.
 pub const NODES_MAX: usize = 100;
 

@@ -6,7 +6,7 @@
 pub mod save_path;
 
 use crate::error::{Error, ErrorKind, Result, shown};
-use crate::limits::{DATA_BYTES_MAX, LOCK_LEASE_MARGIN, WAITERS_MAX};
+use crate::limits::{DATA_BYTES_MAX, LOCK_LEASE_MARGIN, REPLICAS_MAX, WAITERS_MAX};
 use save_path::{Endpoint, SavePath};
 use std::ffi::CStr;
 use std::time::Duration;
@@ -37,10 +37,25 @@ pub struct Settings {
     pub local_node: Option<Endpoint>,
     /// Servers: how a session's node is found.
     pub ring: RingKind,
+    /// Servers: how many nodes keep each session; a pool of fewer nodes uses all of them.
+    pub replicas: u32,
+    /// Servers: what becomes of a session when no node of it answers.
+    pub on_outage: OnOutage,
     /// Servers: longest time for connecting to a node.
     pub connect_timeout: Duration,
     /// Servers: longest time for a node's answer.
     pub request_timeout: Duration,
+    /// Servers: time between two looks at a node that is down.
+    pub probe_interval: Duration,
+}
+
+/// What is done when no node answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnOutage {
+    /// The request fails.
+    Fail,
+    /// The session is kept in the embedded store.
+    Local,
 }
 
 /// What a commit on servers waits for.
@@ -85,8 +100,11 @@ impl Default for Settings {
             placement: Placement::Ring,
             local_node: None,
             ring: RingKind::KetamaWeighted,
+            replicas: 0,
+            on_outage: OnOutage::Fail,
             connect_timeout: Duration::ZERO,
             request_timeout: Duration::ZERO,
+            probe_interval: Duration::ZERO,
         };
         for setting in &SETTINGS {
             setting.apply(&mut settings, setting.default.to_bytes()).expect("defaults are valid");
@@ -152,6 +170,7 @@ enum Kind {
         field: fn(&mut Settings) -> &mut bool,
     },
     Count {
+        min: u32,
         max: u32,
         field: fn(&mut Settings) -> &mut u32,
     },
@@ -171,7 +190,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// All settings, in the order of the README's table. Each can be changed anywhere: php.ini, the
 /// server's configuration, `ini_set()`; a session in use keeps the values it was started with.
-pub static SETTINGS: [Setting; 13] = [
+pub static SETTINGS: [Setting; 16] = [
     Setting {
         name: c"sessclust.lock_wait",
         default: c"30s",
@@ -241,7 +260,7 @@ pub static SETTINGS: [Setting; 13] = [
         range: "0 to 63",
         help: "Servers: how many requests of one machine may wait for the same session; one more \
                fails at once. 0 sets no limit.",
-        kind: Kind::Count { max: WAITERS_MAX, field: |settings| &mut settings.max_waiters },
+        kind: Kind::Count { min: 0, max: WAITERS_MAX, field: |settings| &mut settings.max_waiters },
     },
     Setting {
         name: c"sessclust.write",
@@ -292,6 +311,27 @@ pub static SETTINGS: [Setting; 13] = [
         },
     },
     Setting {
+        name: c"sessclust.replicas",
+        default: c"2",
+        range: "1 to 5",
+        help: "Servers: how many nodes keep each session; a pool of fewer nodes uses all. With 2, \
+               any one node may die, hang or come back empty, and no session is lost. All web \
+               servers need the same.",
+        kind: Kind::Count { min: 1, max: REPLICAS_MAX, field: |settings| &mut settings.replicas },
+    },
+    Setting {
+        name: c"sessclust.on_outage",
+        default: c"fail",
+        range: "fail or local",
+        help: "Servers: what becomes of a request when no node of its session answers: it fails \
+               with a warning (fail), or goes on with a session of this machine (local).",
+        kind: Kind::Choice {
+            names: &["fail", "local"],
+            set: |settings, name| settings.on_outage = [OnOutage::Fail, OnOutage::Local][name],
+            get: |settings| settings.on_outage as usize,
+        },
+    },
+    Setting {
         name: c"sessclust.connect_timeout",
         default: c"200ms",
         range: "1ms to 1m",
@@ -313,6 +353,18 @@ pub static SETTINGS: [Setting; 13] = [
             min: Duration::from_millis(10),
             max: MINUTE,
             field: |settings| &mut settings.request_timeout,
+        },
+    },
+    Setting {
+        name: c"sessclust.probe_interval",
+        default: c"1s",
+        range: "100ms to 1m",
+        help: "Servers: how often a machine looks whether a node that is down has come back. No \
+               request waits for it.",
+        kind: Kind::Time {
+            min: Duration::from_millis(100),
+            max: MINUTE,
+            field: |settings| &mut settings.probe_interval,
         },
     },
 ];
@@ -350,9 +402,9 @@ impl Setting {
                 .filter(|size| (min..=max).contains(&size))
                 .map(|size| *field(settings) = size),
             Kind::Switch { field } => parse_switch(text).map(|on| *field(settings) = on),
-            Kind::Count { max, field } => {
-                parse_count(text).filter(|count| count <= max).map(|count| *field(settings) = count)
-            }
+            Kind::Count { min, max, field } => parse_count(text)
+                .filter(|count| (min..=max).contains(&count))
+                .map(|count| *field(settings) = count),
             Kind::Choice { names, set, .. } => names
                 .iter()
                 .position(|name| name.as_bytes().eq_ignore_ascii_case(text))
@@ -484,8 +536,11 @@ mod tests {
             placement: Placement::Ring,
             local_node: None,
             ring: RingKind::KetamaWeighted,
+            replicas: 2,
+            on_outage: OnOutage::Fail,
             connect_timeout: Duration::from_millis(200),
             request_timeout: Duration::from_millis(500),
+            probe_interval: Duration::from_secs(1),
         };
         assert_eq!(Settings::default(), expected);
     }

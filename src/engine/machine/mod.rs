@@ -5,16 +5,19 @@
 //! * [`process_id`] (fork.rs): who this is.
 //! * [`Queue`] (queue.rs): who of them waits for the same thing, first come first served, in memory
 //!   that they share (segment.rs).
+//! * [`Board`] (board.rs): what they know about the nodes of a pool.
 //!
 //! Both are about order and cost only. What may be done is decided elsewhere, by a lock that holds
 //! between machines too; so where something is missing here (no `/proc`, no shared memory), the
 //! answer is the careful one, and nothing fails.
 
+mod board;
 mod fork;
 mod queue;
 mod segment;
 mod who;
 
+pub use board::Board;
 pub use fork::process_id;
 pub use queue::{Joined, Queue, Ticket};
 pub use who::{Identity, Process, host_name};

@@ -7,6 +7,7 @@ use crate::config::save_path::Endpoint;
 use crate::machine::process_id;
 use rustix::net::sockopt;
 use rustix::process::Pid;
+use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
@@ -38,6 +39,10 @@ pub trait World: Send + Sync {
     /// The time of day. The machines of a cluster agree about it within some seconds.
     fn now(&self) -> SystemTime;
 
+    /// Time that never jumps, the same for all processes of a machine. It goes on while the machine
+    /// sleeps.
+    fn uptime(&self) -> Duration;
+
     /// Random bits, never the same twice, not in a fork either. They tell things apart, and keep no
     /// secret.
     fn random(&self) -> u128;
@@ -58,6 +63,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 impl World for System {
     fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    fn uptime(&self) -> Duration {
+        let time = clock_gettime(ClockId::Boottime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
 
     fn random(&self) -> u128 {

@@ -281,6 +281,10 @@ impl World for Mistakes {
         SystemTime::UNIX_EPOCH
     }
 
+    fn uptime(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn random(&self) -> u128 {
         u128::from(self.seeds.load(SeqCst))
     }
