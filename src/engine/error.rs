@@ -32,8 +32,10 @@ pub enum ErrorKind {
     NotDelivered,
     /// A fresh id is in use already.
     Collision,
-    /// A node of the pool does not answer, or cannot do what it is asked; nothing was saved.
+    /// A node of the pool cannot do what it is asked; nothing was saved.
     Node,
+    /// No node that could know the session answers; nothing was saved.
+    NoNode,
     /// Another request has changed the session since this one read it, or its node has lost it;
     /// nothing was written.
     LeaseLost,
@@ -67,6 +69,11 @@ impl Error {
     /// A system call's failure; `doing` says what was tried, with the path.
     pub fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self { kind: ErrorKind::Io, message: doing.into(), source: Some(source.into()) }
+    }
+
+    /// Whether another node may do what one could not.
+    pub fn is_of_one_node(&self) -> bool {
+        matches!(self.kind, ErrorKind::Node | ErrorKind::NoNode)
     }
 
     /// The kind.

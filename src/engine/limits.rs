@@ -57,6 +57,21 @@ pub const QUEUE_STEP: Duration = Duration::from_millis(50);
 /// it live and yet not get on: stopped, or leaving a ticket behind.
 pub const QUEUE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Tries for the lock of a node that takes the place of one that has failed, at most: a request
+/// that waits for another node has it for a moment.
+pub const REPLACEMENT_TRIES: u32 = 3;
+
+/// Time between two of them.
+pub const REPLACEMENT_PAUSE: Duration = Duration::from_millis(2);
+
+/// How long a session lives that nothing else is known of, in seconds. Source: the default of
+/// PHP's `session.gc_maxlifetime`.
+pub const LIFETIME_DEFAULT_S: u64 = 1440;
+
+/// How long an answer is still read for when its time is up: it has arrived while another node was
+/// waited for, or it has not.
+pub const LATE_ANSWER_GRACE: Duration = Duration::from_millis(5);
+
 /// Most nodes that can be told to keep one session.
 pub const REPLICAS_MAX: u32 = 5;
 

@@ -2,22 +2,24 @@
 //!
 //! A store has the CAS of the record that was read as its condition, so it never replaces anything
 //! that this request has not seen. Where an answer does not say what happened, the record itself is
-//! looked at: it names its writer.
+//! looked at: it names its writer. A node that fails is replaced by the next one of the list, never
+//! blindly: that one is locked and read first.
 
-use super::open::{Unreadable, copy_of, not_opened};
 use super::record::{Record, Stamp};
-use super::{Base, Cluster, Holding, Keys, Lock, Posted, Seat, delete, get, set, timeouts, touch};
+use super::{Cluster, Holding, Keys, Lock, Part, Posted, Seat, delete, get, set, timeouts, touch};
 use crate::config::{Settings, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{REPLACEMENT_PAUSE, REPLACEMENT_TRIES};
 use crate::node::{Answer, Cause, Failure};
 use crate::session::id::Digest;
 use crate::stats::Counter;
+use crate::wire::memcached::meta::Request;
 use crate::wire::memcached::{Key, ServerError};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-/// Tries of one commit or destroy, at most. More than one is needed where a connection was closed
-/// while it was idle, and where a store of an earlier request arrived late.
-const TRIES: u32 = 4;
+/// Rounds of one commit or destroy beyond one for each node, at most. More than one is needed where
+/// a connection was closed while it was idle, and where a store of an earlier request arrived late.
+const TRIES: usize = 4;
 
 /// Capacity of the buffer for records that is kept, in bytes: one large session must not be paid
 /// for by every worker for ever.
@@ -35,10 +37,25 @@ enum Content<'a> {
 enum Standing {
     /// It is what this request has stored.
     Stored,
-    /// It is what this request has read: to be stored over.
+    /// It is what this request has read, or older: to be stored over.
     Base,
     /// Somebody else has stored or destroyed it since, or it is gone.
     Overtaken,
+}
+
+/// What has become of a store so far.
+#[derive(Default)]
+struct Tally {
+    /// Nodes that have it.
+    stored: usize,
+    /// Why one has refused it for good.
+    refusal: Option<Error>,
+    /// Why it may be carried out where it was not acknowledged.
+    doubt: Option<Failure>,
+    /// Why a node that was needed did not store it.
+    error: Option<Error>,
+    /// Whether the last answer that was needed came after a lock had ended.
+    is_late: bool,
 }
 
 impl Cluster {
@@ -59,12 +76,13 @@ impl Cluster {
         self.store_held(digest, Content::Data(data), lifetime_s, settings).await
     }
 
-    /// Tells the node of a session that is held that it was used, and gives its lock back in the
-    /// same write. One round trip; with [`WriteMode::Delayed`] none. False, with the session still
-    /// held, if that is not enough and the session has to be committed.
+    /// Tells the nodes of a session that is held that it was used, and gives its lock back. One
+    /// round trip; with [`WriteMode::Delayed`] none. A copy that is missing or older is brought up
+    /// to date. False, with the session still held, if that is not enough and the session has to be
+    /// committed.
     ///
     /// # Errors
-    /// [`ErrorKind::Node`].
+    /// [`ErrorKind::Node`], [`ErrorKind::NoNode`].
     pub async fn touch(
         &mut self,
         digest: &Digest,
@@ -72,33 +90,61 @@ impl Cluster {
         settings: &Settings,
     ) -> Result<bool> {
         let Some(mut holding) = self.take(digest) else { return Ok(false) };
+        self.lifetime_s = self.lifetime_s.max(lifetime_s);
+        holding.stage = "is not marked as used";
         let now_s = self.now_s();
         let record = holding.base.as_ref().map(|base| base.record);
-        let is_enough = |record: Record| {
+        let record = record.filter(|record| {
             let is_same = !record.is_tombstone && record.lifetime_s == lifetime_s;
             is_same && !record.ends_too_early(now_s)
-        };
-        let [seat] = &mut holding.seats[..] else {
+        });
+        let moves = self.copies == 1 && holding.seats.len() > 1;
+        let Some(record) = record.filter(|_| !moves) else {
             self.held.push(holding);
             return Ok(false);
         };
-        let Some(record) = record.filter(|record| is_enough(*record)) else {
-            self.held.push(holding);
-            return Ok(false);
+        let result = match self.copies {
+            1 => self.touch_only(&mut holding, &record, settings).await,
+            _ => self.touch_all(&mut holding, &record, settings).await.map(|()| true),
         };
-        let (keys, node) = (Keys::of(digest), seat.node);
+        match result {
+            // Forgotten since it was read: it is stored again, as if it were new.
+            Ok(false) => {
+                (holding.base, holding.read) = (None, None);
+                holding.seats = vec![Seat::new(holding.seats[0].node)];
+                self.held.push(holding);
+                Ok(false)
+            }
+            result => {
+                self.give_back(holding).await;
+                result
+            }
+        }
+    }
+
+    /// With one copy, the lock is given back in the same write. Says whether the node has the
+    /// session.
+    async fn touch_only(
+        &mut self,
+        holding: &mut Holding,
+        record: &Record,
+        settings: &Settings,
+    ) -> Result<bool> {
+        let (keys, now_s) = (Keys::of(&holding.digest), self.now_s());
+        let seat = &mut holding.seats[0];
+        let (node, lock) = (seat.node, seat.lock);
         let mut asked = vec![touch(keys.record(), self.ttl(record.kept_s(now_s)))];
-        let lock = seat.lock;
         if let Lock::Held(cas, _) = lock
             && seat.link == self.nodes[node].link()
         {
             asked.push(delete(keys.lock(), cas));
             seat.lock = Lock::None;
         }
-        let timeouts = timeouts(settings);
+        let timeouts = holding.timeouts;
         let mut answers = match settings.write {
             WriteMode::Delayed => {
-                let posted = self.post(node, &timeouts, &asked, Posted::Commit(*digest)).await;
+                let posted = Posted::Commit(holding.digest);
+                let posted = self.post(node, &timeouts, &asked, posted).await;
                 posted.map(|()| vec![Answer::Done { cas: None }])
             }
             WriteMode::Through => self.exchange(node, &timeouts, &asked).await,
@@ -110,35 +156,100 @@ impl Cluster {
                 (answers.as_deref(), lock)
                 && *bytes == holding.lock_value
             {
+                let seat = &mut holding.seats[0];
                 (seat.lock, seat.link) = (Lock::Held(*cas, lease), self.nodes[node].link());
             }
         }
-        let result = answers.map(|answers| answers.into_iter().next().unwrap_or(Answer::Missing));
-        match result {
-            Ok(Answer::Done { .. }) => {
-                self.give_back(holding).await;
-                Ok(true)
+        let answers = answers.map_err(|failure| holding.failed(&failure))?;
+        Ok(matches!(answers.first(), Some(Answer::Done { .. })))
+    }
+
+    /// Rule 12.
+    async fn touch_all(
+        &mut self,
+        holding: &mut Holding,
+        record: &Record,
+        settings: &Settings,
+    ) -> Result<()> {
+        let keys = Keys::of(&holding.digest);
+        let ttl = self.ttl(record.kept_s(self.now_s()));
+        let bytes = holding.base.as_ref().map(|base| base.bytes.clone()).unwrap_or_default();
+        let stamp = Some(record.stamp);
+        let mut error = None;
+        let mut touched = 0;
+        for _ in 0..self.nodes.len() + TRIES {
+            let due = holding.due();
+            if due.is_empty() {
+                match self.join_next(holding, None).await {
+                    Some(_) => continue,
+                    None => break,
+                }
             }
-            // Forgotten since it was read: it is stored again, as if it were new.
-            Ok(_) => {
-                (holding.base, holding.read) = (None, None);
-                holding.seats = vec![Seat::new(node)];
-                self.held.push(holding);
-                Ok(false)
+            let mut asked = Vec::with_capacity(due.len());
+            for index in &due {
+                let seat = &holding.seats[*index];
+                let request = match seat.stamp == stamp {
+                    true => touch(keys.record(), ttl),
+                    false => set(keys.record(), &bytes, ttl, seat.cas),
+                };
+                asked.push((seat.node, vec![request]));
             }
-            Err(failure) => {
-                self.give_back(holding).await;
-                let text = format!("session {digest} is not marked as used: {failure}");
-                Err(Error::new(ErrorKind::Node, text))
+            if settings.write == WriteMode::Delayed {
+                for (node, requests) in &asked {
+                    let posted = Posted::Commit(holding.digest);
+                    match self.post(*node, &holding.timeouts, requests, posted).await {
+                        Ok(()) => touched += 1,
+                        Err(failure) => error = Some(holding.failed(&failure)),
+                    }
+                }
+                break;
             }
+            let results = self.exchange_all(&holding.timeouts, &asked).await;
+            let mut failed = Vec::new();
+            for (index, result) in due.into_iter().zip(results) {
+                let seat = &mut holding.seats[index];
+                match result {
+                    Ok(answers) => match answers.into_iter().next() {
+                        // Vanished since it was read: it is stored again.
+                        Some(Answer::Missing) if seat.stamp == stamp => {
+                            (seat.stamp, seat.cas) = (None, None);
+                        }
+                        Some(Answer::ServerError(_, text)) => {
+                            let address = self.nodes[seat.node].address();
+                            let text = format!(
+                                "session {} is not marked as used: node {address} says: {text}",
+                                holding.digest
+                            );
+                            error = Some(Error::new(ErrorKind::Node, text));
+                            seat.part = Part::Refused;
+                        }
+                        answer => {
+                            let is_repaired =
+                                seat.stamp != stamp && matches!(answer, Some(Answer::Done { .. }));
+                            self.counters.add(Counter::Repairs, u64::from(is_repaired));
+                            seat.part = Part::Stored;
+                            touched += 1;
+                        }
+                    },
+                    Err(failure) => failed.push((seat.node, failure)),
+                }
+            }
+            for (node, failure) in failed {
+                error = Some(holding.failed(&failure));
+                self.rejoin(holding, node, &failure, None).await;
+            }
+        }
+        match error {
+            Some(error) if touched == 0 => Err(error),
+            _ => Ok(()),
         }
     }
 
-    /// Tells the node of a session that is not held that it was used, and leaves what others have
+    /// Tells the nodes of a session that is not held that it was used, and leaves what others have
     /// made of it as it is. Two round trips. False if there is no such session.
     ///
     /// # Errors
-    /// [`ErrorKind::Node`].
+    /// [`ErrorKind::Node`], [`ErrorKind::NoNode`].
     pub async fn touch_unlocked(
         &mut self,
         digest: &Digest,
@@ -146,44 +257,50 @@ impl Cluster {
         settings: &Settings,
     ) -> Result<bool> {
         let (keys, timeouts, now_s) = (Keys::of(digest), timeouts(settings), self.now_s());
-        let not_marked = |failure: Failure| {
-            let text = format!("session {digest} is not marked as used: {failure}");
-            Error::new(ErrorKind::Node, text)
-        };
-        let [first, second] = self.preference(digest);
-        for node in [first, second].into_iter().flatten() {
-            let answers = self.exchange_again(node, &timeouts, &[get(keys.record())]).await;
-            if answers.is_err() && Some(node) != first {
-                break;
-            }
-            let answer = answers.map_err(not_marked)?.into_iter().next();
-            let Ok((cas, Some(Base { record, mut bytes }))) = copy_of(answer, digest, now_s) else {
-                continue;
-            };
-            if record.is_tombstone {
-                return Ok(true);
-            }
-            let ttl = self.ttl(Record::new(record.stamp, lifetime_s, now_s).kept_s(now_s));
-            let asked = if record.lifetime_s == lifetime_s && !record.ends_too_early(now_s) {
-                touch(keys.record(), ttl)
-            } else {
-                let version = record.stamp.version.saturating_add(1).max(self.now_us());
-                let stamp = Stamp { version, writer: self.world.random() as u64 };
-                let data = bytes.split_off(Record::BYTES);
-                Record::new(stamp, lifetime_s, now_s).encode(digest, &data, &mut bytes);
-                set(keys.record(), &bytes, ttl, cas)
-            };
-            let answers = self.exchange(node, &timeouts, &[asked]).await.map_err(not_marked)?;
-            return match answers.into_iter().next() {
-                Some(Answer::Missing) => Ok(false),
-                Some(Answer::ServerError(error, text)) => {
-                    Err(self.server_error(digest, node, error, &text))
+        let survey = self.survey(digest, settings, "is not marked as used").await?;
+        let Some(base) = &survey.newest else { return Ok(false) };
+        let record = base.record;
+        if record.is_tombstone {
+            return Ok(true);
+        }
+        let is_enough = record.lifetime_s == lifetime_s && !record.ends_too_early(now_s);
+        let ttl = self.ttl(Record::new(record.stamp, lifetime_s, now_s).kept_s(now_s));
+        let mut bytes = base.bytes.clone();
+        if !is_enough {
+            let version = record.stamp.version.saturating_add(1).max(self.now_us());
+            let stamp = Stamp { version, writer: self.world.random() as u64 };
+            let data = bytes.split_off(Record::BYTES);
+            Record::new(stamp, lifetime_s, now_s).encode(digest, &data, &mut bytes);
+        }
+        let current =
+            survey.copies.iter().filter(|found| found.link == self.nodes[found.node].link());
+        let asked: Vec<_> = current
+            .filter(|found| self.copies > 1 || found.stamp == Some(record.stamp))
+            .map(|found| match is_enough && found.stamp == Some(record.stamp) {
+                true => (found.node, vec![touch(keys.record(), ttl)]),
+                false => (found.node, vec![set(keys.record(), &bytes, ttl, found.cas)]),
+            })
+            .collect();
+        let results = self.exchange_all(&timeouts, &asked).await;
+        let (mut is_missing, mut error) = (true, None);
+        for ((node, _), result) in asked.iter().zip(results) {
+            match result.map(|answers| answers.into_iter().next()) {
+                Ok(Some(Answer::Missing)) => {}
+                Ok(Some(Answer::ServerError(kind, text))) => {
+                    error = Some(self.server_error(digest, *node, kind, &text));
                 }
                 // Refused: somebody has stored it since, and so used it.
-                _ => Ok(true),
-            };
+                Ok(_) => is_missing = false,
+                Err(failure) => {
+                    let text = format!("session {digest} is not marked as used: {failure}");
+                    error = Some(Error::new(ErrorKind::NoNode, text));
+                }
+            }
         }
-        Ok(false)
+        match error {
+            Some(error) if is_missing => Err(error),
+            _ => Ok(!is_missing),
+        }
     }
 
     /// Destroys a session, held or not: what is stored from now on says so, and stands against
@@ -228,7 +345,7 @@ impl Cluster {
     /// find it gets another id.
     ///
     /// # Errors
-    /// [`ErrorKind::Node`].
+    /// [`ErrorKind::NoNode`].
     pub async fn make(
         &mut self,
         digest: &Digest,
@@ -241,9 +358,19 @@ impl Cluster {
         let mut bytes = Vec::new();
         record.encode(digest, b"", &mut bytes);
         let asked = [set(keys.record(), &bytes, self.ttl(record.kept_s(now_s)), None)];
-        let node = self.primary(digest);
-        let sent = self.post_again(node, &timeouts(settings), &asked, Posted::Nothing).await;
-        sent.map_err(|failure| not_opened(digest, &failure))
+        let list = self.list(digest);
+        let mut failure = None;
+        let mut made = 0;
+        for node in self.set_of(&list) {
+            match self.post_again(node, &timeouts(settings), &asked, Posted::Nothing).await {
+                Ok(()) => made += 1,
+                Err(failed) => failure = Some(failed),
+            }
+        }
+        match made {
+            0 => Err(self.no_node(digest, "cannot be opened", failure.as_ref())),
+            _ => Ok(()),
+        }
     }
 
     async fn store_held(
@@ -258,6 +385,7 @@ impl Cluster {
             return Err(Error::new(ErrorKind::LeaseLost, text));
         };
         holding.stage = "is not saved";
+        self.lifetime_s = self.lifetime_s.max(lifetime_s);
         let mut record = std::mem::take(&mut self.scratch);
         let result = self.store(&mut holding, content, lifetime_s, settings, &mut record).await;
         record.shrink_to(KEPT_BYTES);
@@ -274,135 +402,356 @@ impl Cluster {
         settings: &Settings,
         bytes: &mut Vec<u8>,
     ) -> Result<Stamp> {
-        let digest = holding.digest;
+        let (digest, read) = (holding.digest, holding.read);
         let keys = Keys::of(&digest);
-        let node = holding.seats[0].node;
-        // Its own record is known by this, whatever its version became.
+        self.secure(holding).await?;
+        // Rule 5: more than what it replaces, and the clock when the lock was granted. Its own
+        // record is known by its writer.
+        let version = read.map_or(0, |read| read.version.saturating_add(1));
         let writer = self.world.random() as u64;
-        let base = holding.read;
+        let stamp = Stamp { version: version.max(holding.granted_us), writer };
         let replaced_s = holding.base.as_ref().map(|base| base.record.lifetime_s);
-        // Why an earlier try may have been carried out.
-        let mut doubt: Option<Failure> = None;
-        for _ in 0..TRIES {
-            match self.secure(holding, writer).await {
-                Ok(Standing::Base) => {}
-                Ok(Standing::Stored) => return Ok(stored(holding)),
-                Ok(Standing::Overtaken) => return Err(overtaken(holding, doubt.as_ref())),
-                Err(error) => return Err(doubt.map_or(error, |doubt| unknown(&digest, &doubt))),
-            }
-            // Rule 5: more than what it replaces, and the clock when the lock was granted.
-            let version = base.map_or(0, |base| base.version.saturating_add(1));
-            let stamp = Stamp { version: version.max(holding.granted_us), writer };
-            let (now_s, data) = (self.now_s(), content.data());
-            let record = content.record(stamp, lifetime_s, replaced_s, now_s);
-            record.encode(&digest, data, bytes);
-            self.check_size(&digest, node, keys.record(), bytes.len(), data.len())?;
+        let (now_s, data) = (self.now_s(), content.data());
+        let record = content.record(stamp, lifetime_s, replaced_s, now_s);
+        record.encode(&digest, data, bytes);
+        let ttl = self.ttl(record.kept_s(now_s));
+        for seat in &holding.seats {
+            self.check_size(&digest, seat.node, keys.record(), bytes.len(), data.len())?;
+        }
 
-            let ttl = self.ttl(record.kept_s(now_s));
-            let seat = &mut holding.seats[0];
-            let Lock::Held(lock_cas, lease) = seat.lock else { continue };
-            let mut asked = vec![set(keys.record(), bytes, ttl, seat.cas)];
-            if let [seat] = &mut holding.seats[..] {
-                // One copy: whoever gets the lock behind this store reads what it has stored.
-                asked.push(delete(keys.lock(), lock_cas));
-                seat.lock = Lock::None;
-                if settings.write == WriteMode::Delayed {
-                    let posted = Posted::Commit(digest);
-                    match self.post(node, &holding.timeouts, &asked, posted).await {
-                        Ok(()) => return Ok(stamp),
-                        Err(failure) if failure.is_stale() || failure.cause == Cause::Cut => {
-                            doubt = Some(failure).filter(Failure::may_have_been_sent).or(doubt);
-                        }
-                        Err(failure) => {
-                            return Err(unknown(&digest, doubt.as_ref().unwrap_or(&failure)));
-                        }
+        let mut tally = Tally::default();
+        let need = self.copies.min(self.nodes.len() - 1).max(1);
+        // With one copy, whoever gets the lock behind this store reads what it has stored; and with
+        // delayed writes nothing is waited for.
+        let is_delayed = settings.write == WriteMode::Delayed;
+        let unlocks = is_delayed || self.copies == 1;
+        for _ in 0..self.nodes.len() + TRIES {
+            if tally.refusal.is_some() || tally.stored >= self.copies {
+                break;
+            }
+            let mut due = holding.due();
+            // With one copy, the others are where it was before.
+            due.truncate(self.copies - tally.stored);
+            if due.is_empty() {
+                match self.join_next(holding, Some((&mut tally, writer))).await {
+                    Some(node) => {
+                        self.check_size(&digest, node, keys.record(), bytes.len(), data.len())?;
+                        continue;
                     }
-                    continue;
+                    None => break,
                 }
             }
-            match self.exchange(node, &holding.timeouts, &asked).await {
-                Ok(answers) => match answers.into_iter().next() {
-                    Some(Answer::Done { .. }) if Instant::now() < lease.until => {
-                        self.forget_elsewhere(holding).await;
-                        return Ok(stamp);
-                    }
-                    Some(Answer::Done { .. }) => {
-                        let text = format!(
-                            "session {digest} may or may not have been saved: the answer came \
-                             after the lock had ended"
-                        );
-                        return Err(Error::new(ErrorKind::Indeterminate, text));
-                    }
-                    Some(Answer::ServerError(error, text)) => {
-                        return Err(self.server_error(&digest, node, error, &text));
-                    }
-                    // Rule 8: not a refusal yet.
-                    _ => match self.look(holding, writer).await {
-                        Ok(Standing::Stored) => return Ok(stored(holding)),
-                        Ok(Standing::Base) => {}
-                        Ok(Standing::Overtaken) => return Err(overtaken(holding, doubt.as_ref())),
-                        Err(failure) => return Err(unknown(&digest, &failure)),
-                    },
-                },
-                // The next try asks for lock and record again, on another connection.
-                Err(failure) if failure.is_stale() || failure.cause == Cause::Cut => {
-                    doubt = Some(failure).filter(Failure::may_have_been_sent).or(doubt);
+            let leases = holding.seats.iter().filter_map(Seat::lease_end);
+            let lease_end = leases.min();
+            let mut asked = Vec::with_capacity(due.len());
+            for index in &due {
+                let seat = &mut holding.seats[*index];
+                let mut requests = vec![set(keys.record(), bytes, ttl, seat.cas)];
+                if unlocks && let Lock::Held(cas, _) = seat.lock {
+                    requests.push(delete(keys.lock(), cas));
+                    seat.lock = Lock::None;
                 }
-                Err(failure) => {
-                    return Err(unknown(&digest, doubt.as_ref().unwrap_or(&failure)));
+                asked.push((seat.node, requests));
+            }
+            let results = match is_delayed {
+                false => self.exchange_all(&holding.timeouts, &asked).await,
+                true => self.post_all(holding, &asked).await,
+            };
+            let mut refused = Vec::new();
+            let mut failed = Vec::new();
+            for (index, result) in due.into_iter().zip(results) {
+                let seat = &mut holding.seats[index];
+                match result.map(|answers| answers.into_iter().next()) {
+                    Ok(Some(Answer::Done { .. })) => seat.part = Part::Stored,
+                    Ok(Some(Answer::ServerError(error, text))) => {
+                        seat.part = Part::Refused;
+                        tally.error = Some(self.server_error(&digest, seat.node, error, &text));
+                    }
+                    Ok(_) => refused.push(index),
+                    Err(failure) => failed.push((seat.node, failure)),
+                }
+                tally.stored += usize::from(seat.part == Part::Stored);
+            }
+            self.look(holding, &refused, writer, &mut tally).await;
+            let is_in_time = lease_end.is_none_or(|end| is_delayed || Instant::now() < end);
+            tally.is_late |= !is_in_time && tally.stored > 0;
+            for (node, failure) in failed {
+                tally.error = Some(unknown(&digest, &failure));
+                self.rejoin(holding, node, &failure, Some((&mut tally, writer))).await;
+                if failure.may_have_been_sent() {
+                    tally.doubt.get_or_insert(failure);
                 }
             }
         }
-        Err(overtaken(holding, doubt.as_ref()))
+        self.outcome(holding, tally, need)?;
+        if self.copies == 1 {
+            self.forget_elsewhere(holding).await;
+        }
+        Ok(stamp)
+    }
+
+    /// What has become of a store: rules 9, 10 and 15.
+    fn outcome(&self, holding: &Holding, tally: Tally, need: usize) -> Result<()> {
+        let digest = &holding.digest;
+        let Tally { stored, refusal, doubt, error, is_late } = tally;
+        let perhaps = |why: String| {
+            let text = format!("session {digest} may or may not have been saved: {why}");
+            Error::new(ErrorKind::Indeterminate, text)
+        };
+        match (refusal, doubt) {
+            (None, _) if stored >= need && !is_late => Ok(()),
+            (None, _) if stored >= need => {
+                Err(perhaps("the answer came after the lock had ended".into()))
+            }
+            // Others may have read what was stored, and stored theirs over it.
+            (_, Some(doubt)) => Err(unknown(digest, &doubt)),
+            (Some(refusal), None) if stored == 0 => Err(refusal),
+            (Some(_), None) => Err(perhaps("another request has changed it meanwhile".into())),
+            (None, None) if stored == 0 => Err(error.unwrap_or_else(|| {
+                let text = format!("session {digest} is not saved: others keep changing it");
+                Error::new(ErrorKind::LeaseLost, text)
+            })),
+            (None, None) => {
+                let why = error.map_or_else(String::new, |error| format!(", {error}"));
+                Err(perhaps(format!("only {stored} of {need} nodes have it{why}")))
+            }
+        }
+    }
+
+    async fn post_all(
+        &mut self,
+        holding: &Holding,
+        asked: &[(usize, Vec<Request<'_>>)],
+    ) -> Vec<Result<Vec<Answer>, Failure>> {
+        let mut results = Vec::with_capacity(asked.len());
+        for (node, requests) in asked {
+            let posted = Posted::Commit(holding.digest);
+            let posted = self.post(*node, &holding.timeouts, requests, posted).await;
+            results.push(posted.map(|()| vec![Answer::Done { cas: None }]));
+        }
+        results
     }
 
     /// Makes sure of the locks before something is stored under them, rule 5: more than a request's
     /// timeout has to be left of each. Otherwise they are renewed or taken again, and what the
-    /// nodes have is compared with what was read.
-    async fn secure(&mut self, holding: &mut Holding, writer: u64) -> Result<Standing> {
-        for index in 0..holding.seats.len() {
-            self.settle_lock(holding, index).await;
-            let is_ours = holding.seats[index].is_secure(self, holding.timeouts.request)
-                || self.renew_seat(holding, index).await
-                || self.take_seat(holding, index, Some(&mut None)).await?;
-            if !is_ours {
-                let standing = self.look(holding, writer).await;
-                return match standing.map_err(|failure| not_saved(&holding.digest, &failure))? {
-                    Standing::Base => {
-                        let text = format!(
-                            "session {} is in use by another request, after this one lost its \
-                             lock, not saved",
-                            holding.digest
-                        );
-                        Err(Error::new(ErrorKind::LeaseLost, text))
-                    }
-                    standing => Ok(standing),
-                };
+    /// nodes have is compared with what was read. A node that fails loses its part.
+    async fn secure(&mut self, holding: &mut Holding) -> Result<()> {
+        let mut error = None;
+        for _ in 0..TRIES {
+            for index in 0..holding.seats.len() {
+                self.settle_lock(holding, index).await;
             }
-            // Taken again just now, or by the thread that renews it.
-            let standing = holding.seats[index].standing(writer);
-            if standing != Standing::Base {
-                return Ok(standing);
+            let is_weak =
+                |index: &usize| !holding.seats[*index].is_secure(self, holding.timeouts.request);
+            let weak: Vec<usize> = (0..holding.seats.len()).filter(is_weak).collect();
+            if weak.is_empty() {
+                break;
+            }
+            let mut failed = Vec::new();
+            for (index, is_kept) in self.renew_seats(holding, &weak).await {
+                let node = holding.seats[index].node;
+                if is_kept {
+                    continue;
+                }
+                // Where no connection stands, the board's word is as good as waiting. Without
+                // another node to turn to, it is tried all the same.
+                let is_known_dead = self.copies > 1
+                    && self.nodes[node].link().is_none()
+                    && !self.board.is_up(node, self.world.uptime());
+                let taken = match is_known_dead {
+                    true => Err(self.no_node(&holding.digest, holding.stage, None)),
+                    false => self.take_seat(holding, index, &mut None).await,
+                };
+                match taken {
+                    Ok(true) => {}
+                    Ok(false) => return Err(self.in_use(holding, index).await),
+                    Err(failure) if failure.is_of_one_node() => failed.push((node, failure)),
+                    Err(error) => return Err(error),
+                }
+            }
+            for (node, failure) in failed {
+                holding.seats.retain(|seat| seat.node != node);
+                holding.silent.push(node);
+                self.give_up(holding.token);
+                error = Some(failure);
             }
         }
-        Ok(Standing::Base)
+        // Taken again just now, or by the thread that renews them.
+        for index in 0..holding.seats.len() {
+            if holding.standing(index, None, self.copies) == Standing::Overtaken {
+                return Err(overtaken(holding, index));
+            }
+        }
+        let seats = &holding.seats;
+        let is_secure = |seat: &Seat| seat.is_secure(self, holding.timeouts.request);
+        let is_there =
+            holding.read.is_none() || seats.iter().any(|seat| seat.stamp == holding.read);
+        let only = self.copies == 1;
+        match error {
+            _ if seats.iter().all(is_secure) && (is_there || only) && !seats.is_empty() => Ok(()),
+            // With one copy, the next node takes it.
+            Some(_) if seats.is_empty() && only && self.nodes.len() > 1 => Ok(()),
+            Some(error) => Err(error),
+            None => {
+                let text = format!("session {} is not saved: its lock was lost", holding.digest);
+                Err(Error::new(ErrorKind::LeaseLost, text))
+            }
+        }
     }
 
-    /// Reads the record again, on its first node.
-    async fn look(&mut self, holding: &mut Holding, writer: u64) -> Result<Standing, Failure> {
-        let (keys, node) = (Keys::of(&holding.digest), holding.seats[0].node);
-        let asked = [get(keys.record())];
-        let answers = self.exchange(node, &holding.timeouts, &asked).await?;
-        let copy = copy_of(answers.into_iter().next(), &holding.digest, self.now_s());
-        let (cas, found) = copy.unwrap_or((None, None));
-        let stamp = found.as_ref().map(|found| found.record.stamp);
-        let seat = &mut holding.seats[0];
-        (seat.cas, seat.stamp, seat.link) = (cas, stamp, self.nodes[node].link());
-        let standing = seat.standing(writer);
-        if standing == Standing::Overtaken {
-            holding.base = found;
+    /// Somebody else has the lock that this request has lost.
+    async fn in_use(&mut self, holding: &mut Holding, index: usize) -> Error {
+        let node = holding.seats[index].node;
+        let keys = Keys::of(&holding.digest);
+        let answers = self.exchange(node, &holding.timeouts, &[get(keys.record())]).await;
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(failure) => return holding.failed(&failure),
+        };
+        let read = self.take_record(holding, index, answers.into_iter().next(), Lock::None);
+        match holding.standing(index, None, self.copies) {
+            Standing::Overtaken if read.is_ok() => overtaken(holding, index),
+            _ => {
+                let text = format!(
+                    "session {} is in use by another request, after this one lost its lock, not \
+                     saved",
+                    holding.digest
+                );
+                Error::new(ErrorKind::LeaseLost, text)
+            }
         }
-        Ok(standing)
+    }
+
+    /// Reads the records of nodes that have refused a store; rule 8.
+    async fn look(
+        &mut self,
+        holding: &mut Holding,
+        refused: &[usize],
+        writer: u64,
+        tally: &mut Tally,
+    ) {
+        let keys = Keys::of(&holding.digest);
+        let ask = |index: &usize| (holding.seats[*index].node, vec![get(keys.record())]);
+        let asked: Vec<_> = refused.iter().map(ask).collect();
+        let results = self.exchange_all(&holding.timeouts, &asked).await;
+        for (index, result) in refused.iter().zip(results) {
+            let node = holding.seats[*index].node;
+            match result {
+                Ok(answers) => {
+                    let lock = holding.seats[*index].lock;
+                    let record = answers.into_iter().next();
+                    match self.take_record(holding, *index, record, lock) {
+                        Ok(()) => self.judge(holding, *index, tally, writer),
+                        Err(error) => tally.refusal = Some(error),
+                    }
+                }
+                Err(failure) => {
+                    let text = format!("session {} is not saved: {failure}", holding.digest);
+                    tally.error = Some(Error::new(ErrorKind::NoNode, text));
+                    tally.doubt.get_or_insert(failure);
+                    holding.lose(node);
+                }
+            }
+        }
+    }
+
+    /// What a node that was just read has to do with the store that is going on.
+    fn judge(&self, holding: &mut Holding, index: usize, tally: &mut Tally, writer: u64) {
+        match holding.standing(index, Some(writer), self.copies) {
+            Standing::Stored => {
+                holding.seats[index].part = Part::Stored;
+                tally.stored += 1;
+            }
+            Standing::Base => {}
+            Standing::Overtaken => {
+                holding.seats[index].part = Part::Refused;
+                tally.refusal = Some(overtaken(holding, index));
+            }
+        }
+    }
+
+    /// A node has failed in the middle of a store. What was cut is connected to again; otherwise
+    /// the node loses its part.
+    async fn rejoin(
+        &mut self,
+        holding: &mut Holding,
+        node: usize,
+        failure: &Failure,
+        store: Option<(&mut Tally, u64)>,
+    ) {
+        let is_cut = failure.is_stale() || failure.cause == Cause::Cut;
+        if !is_cut || !self.join(holding, node, store).await {
+            holding.lose(node);
+            self.give_up(holding.token);
+        }
+    }
+
+    /// Gives the next node of the list that is up a part in a store, rules 6 and 7; none if there
+    /// is none left, or enough nodes have a part.
+    async fn join_next(
+        &mut self,
+        holding: &mut Holding,
+        mut store: Option<(&mut Tally, u64)>,
+    ) -> Option<usize> {
+        loop {
+            let is_full = |part: &Seat| part.part != Part::Refused;
+            if holding.seats.iter().filter(|seat| is_full(seat)).count() >= self.copies {
+                return None;
+            }
+            let mut others = holding.list.iter().copied().filter(|node| !holding.is_asked(*node));
+            let node = others.find(|node| self.is_usable(*node))?;
+            holding.seat(node);
+            let store = store.as_mut().map(|(tally, writer)| (&mut **tally, *writer));
+            if self.join(holding, node, store).await {
+                self.counters.add(Counter::Failovers, 1);
+                return Some(node);
+            }
+            holding.lose(node);
+            self.give_up(holding.token);
+        }
+    }
+
+    /// Locks and reads a node that takes part in a store from now on. One that somebody else has
+    /// locked is stored to without a lock: he may wait for us. False if it does not answer.
+    async fn join(
+        &mut self,
+        holding: &mut Holding,
+        node: usize,
+        store: Option<(&mut Tally, u64)>,
+    ) -> bool {
+        let index = holding.seats.iter().position(|seat| seat.node == node);
+        let index = index.expect("it has a part");
+        let mut is_ours = false;
+        for attempt in 0..REPLACEMENT_TRIES {
+            if attempt > 0 {
+                sleep(REPLACEMENT_PAUSE).await;
+            }
+            match self.take_seat(holding, index, &mut None).await {
+                Ok(taken) => is_ours = taken,
+                Err(_) => return false,
+            }
+            if is_ours {
+                break;
+            }
+        }
+        if !is_ours {
+            let error = self.in_use(holding, index).await;
+            if error.is_of_one_node() {
+                return false;
+            }
+            // With one copy there is nobody to wait for.
+            if self.copies == 1
+                && let Some((tally, _)) = store
+            {
+                holding.seats[index].part = Part::Refused;
+                tally.refusal = Some(error);
+                return true;
+            }
+        }
+        if let Some((tally, writer)) = store {
+            self.judge(holding, index, tally, writer);
+        }
+        true
     }
 
     /// Removes the copies of a session that has moved to the node it belongs to: nobody would keep
@@ -432,73 +781,69 @@ impl Cluster {
     ) -> Result<()> {
         let (keys, timeouts) = (Keys::of(digest), timeouts(settings));
         let writer = self.world.random() as u64;
+        let need = self.copies.min(self.nodes.len() - 1).max(1);
         let mut bytes = Vec::new();
-        let [first, second] = self.preference(digest);
-        let first = first.expect("a pool has a node");
         let mut doubt: Option<Failure> = None;
         for _ in 0..TRIES {
-            let not_saved = |failure: Failure| match &doubt {
-                Some(doubt) => unknown(digest, doubt),
-                None => not_saved(digest, &failure),
+            let survey = match self.survey(digest, settings, "is not saved").await {
+                Ok(survey) => survey,
+                Err(error) => return Err(doubt.map_or(error, |doubt| unknown(digest, &doubt))),
             };
-            // Where it is: on its node, or still on the next one. It is stored on its own in any
-            // case, where whoever holds it will find it when it moves it there.
-            let (mut cas, mut base, mut elsewhere) = (None, None, None);
-            for node in [Some(first), second].into_iter().flatten() {
-                let answers = self.exchange_again(node, &timeouts, &[get(keys.record())]).await;
-                if answers.is_err() && node != first {
-                    break;
-                }
-                let answer = answers.map_err(not_saved)?.into_iter().next();
-                let (found, copy) = match copy_of(answer, digest, self.now_s()) {
-                    Ok(copy) => copy,
-                    Err(Unreadable::Damaged(cas, _)) => (cas, None),
-                    Err(Unreadable::Other(kind, what)) => {
-                        return Err(self.unreadable(digest, node, kind, &what));
-                    }
-                };
-                if let Some(found) = found {
-                    match node == first {
-                        true => cas = Some(found),
-                        false => elsewhere = Some((node, found, self.nodes[node].link())),
-                    }
-                    base = copy;
-                    break;
-                }
-            }
-            let base = base.map(|base: Base| base.record);
-            if base.is_some_and(|base| base.stamp.writer == writer) {
-                return Ok(());
-            }
-            let version = base.map_or(0, |base| base.stamp.version.saturating_add(1));
-            let stamp = Stamp { version: version.max(self.now_us()), writer };
+            let base = survey.newest.as_ref().map(|base| base.record);
+            let own = base.filter(|base| base.stamp.writer == writer).map(|base| base.stamp);
+            let stamp = own.unwrap_or_else(|| {
+                let version = base.map_or(0, |base| base.stamp.version.saturating_add(1));
+                Stamp { version: version.max(self.now_us()), writer }
+            });
             let replaced_s = base.map(|base| base.lifetime_s);
             let (now_s, data) = (self.now_s(), content.data());
             let record = content.record(stamp, lifetime_s, replaced_s, now_s);
             record.encode(digest, data, &mut bytes);
-            self.check_size(digest, first, keys.record(), bytes.len(), data.len())?;
-            let asked = [set(keys.record(), &bytes, self.ttl(record.kept_s(now_s)), cas)];
-            match self.exchange(first, &timeouts, &asked).await {
-                Ok(answers) => match answers.into_iter().next() {
-                    Some(Answer::Done { .. }) => {
-                        if let Some((node, cas, link)) = elsewhere
-                            && link == self.nodes[node].link()
-                        {
-                            let asked = [delete(keys.record(), cas)];
-                            let _ = self.post(node, &timeouts, &asked, Posted::Nothing).await;
-                        }
-                        return Ok(());
-                    }
-                    Some(Answer::ServerError(error, text)) => {
-                        return Err(self.server_error(digest, first, error, &text));
+            let ttl = self.ttl(record.kept_s(now_s));
+            // With one copy, it is stored on the first node, where whoever holds it will find it.
+            let mut copies: Vec<_> = survey.copies.iter().collect();
+            copies.sort_by_key(|found| survey.list.iter().position(|node| *node == found.node));
+            let elsewhere = match self.copies {
+                1 => copies.split_off(1),
+                _ => Vec::new(),
+            };
+            let mut stored = copies.iter().filter(|found| found.stamp == Some(stamp)).count();
+            copies.retain(|found| {
+                found.stamp != Some(stamp) && found.link == self.nodes[found.node].link()
+            });
+            let mut asked = Vec::with_capacity(copies.len());
+            for found in copies {
+                self.check_size(digest, found.node, keys.record(), bytes.len(), data.len())?;
+                asked.push((found.node, vec![set(keys.record(), &bytes, ttl, found.cas)]));
+            }
+            let (mut is_refused, mut error) = (false, None);
+            for ((node, _), result) in asked.iter().zip(self.exchange_all(&timeouts, &asked).await)
+            {
+                match result.map(|answers| answers.into_iter().next()) {
+                    Ok(Some(Answer::Done { .. })) => stored += 1,
+                    Ok(Some(Answer::ServerError(kind, text))) => {
+                        error = Some(self.server_error(digest, *node, kind, &text));
                     }
                     // Somebody was faster; what he has stored is replaced.
-                    _ => {}
-                },
-                Err(failure) if failure.is_stale() || failure.cause == Cause::Cut => {
-                    doubt = Some(failure).filter(Failure::may_have_been_sent).or(doubt);
+                    Ok(_) => is_refused = true,
+                    Err(failure) => {
+                        doubt = Some(failure).filter(Failure::may_have_been_sent).or(doubt);
+                    }
                 }
-                Err(failure) => return Err(unknown(digest, &failure)),
+            }
+            if stored >= need && !is_refused {
+                for found in elsewhere {
+                    if let Some(cas) = found.cas
+                        && found.link == self.nodes[found.node].link()
+                    {
+                        let asked = [delete(keys.record(), cas)];
+                        let _ = self.post(found.node, &timeouts, &asked, Posted::Nothing).await;
+                    }
+                }
+                return Ok(());
+            }
+            if let Some(error) = error {
+                return Err(error);
             }
         }
         Err(doubt.map_or_else(
@@ -562,38 +907,52 @@ impl Content<'_> {
 }
 
 impl Seat {
-    /// How its record compares with what was read there. With one copy, a record that is missing
-    /// though there was one counts as overtaken too: the node has lost what this request has read.
-    fn standing(&self, writer: u64) -> Standing {
-        match self.stamp {
-            Some(stamp) if stamp.writer == writer => Standing::Stored,
-            found if found == self.read => Standing::Base,
-            _ => Standing::Overtaken,
-        }
-    }
-
     /// Whether a store under its lock will be answered while the lock stands.
     fn is_secure(&self, cluster: &Cluster, timeout: std::time::Duration) -> bool {
         matches!(self.lock, Lock::Held(_, lease) if Instant::now() + timeout < lease.until)
             && self.link == cluster.nodes[self.node].link()
     }
-}
 
-/// The record on the first node, which is this request's own.
-fn stored(holding: &Holding) -> Stamp {
-    holding.seats[0].stamp.expect("a record that was recognised")
-}
-
-/// The record as it is now says what happened, unless an earlier try may have been carried out:
-/// then others may have read what it stored, and stored theirs over it.
-fn overtaken(holding: &Holding, doubt: Option<&Failure>) -> Error {
-    let digest = holding.digest;
-    if let Some(doubt) = doubt {
-        return unknown(&digest, doubt);
+    fn lease_end(&self) -> Option<Instant> {
+        match self.lock {
+            Lock::Held(_, lease) => Some(lease.until),
+            Lock::Asked(_) | Lock::None => None,
+        }
     }
-    let (kind, what) = match holding.seats[0].stamp {
+}
+
+impl Holding {
+    /// The seats that have to do their part in a store.
+    fn due(&self) -> Vec<usize> {
+        (0..self.seats.len()).filter(|index| self.seats[*index].part == Part::Due).collect()
+    }
+
+    /// A node has no part in it any more.
+    fn lose(&mut self, node: usize) {
+        self.seats.retain(|seat| seat.node != node);
+        self.silent.push(node);
+    }
+
+    /// How a node's record compares with what this request has read, and stored as `writer`. With
+    /// one copy, a record that is missing though there was one counts as overtaken too: the node
+    /// has lost what this request has read.
+    fn standing(&self, index: usize, writer: Option<u64>, copies: usize) -> Standing {
+        let seat = &self.seats[index];
+        match seat.stamp {
+            Some(stamp) if Some(stamp.writer) == writer => Standing::Stored,
+            found if found > self.read => Standing::Overtaken,
+            None if copies == 1 && seat.read.is_some() => Standing::Overtaken,
+            _ => Standing::Base,
+        }
+    }
+}
+
+/// The record as it is now says what happened.
+fn overtaken(holding: &Holding, index: usize) -> Error {
+    let (digest, seat) = (holding.digest, &holding.seats[index]);
+    let (kind, what) = match &seat.copy {
         None => (ErrorKind::LeaseLost, "was lost by its node meanwhile"),
-        Some(_) if holding.base.as_ref().is_some_and(|base| base.record.is_tombstone) => {
+        Some(copy) if copy.record.is_tombstone => {
             (ErrorKind::Destroyed, "was destroyed by another request")
         }
         Some(_) => {
@@ -614,5 +973,5 @@ fn unknown(digest: &Digest, failure: &Failure) -> Error {
 }
 
 fn not_saved(digest: &Digest, failure: &Failure) -> Error {
-    Error::new(ErrorKind::Node, format!("session {digest} is not saved: {failure}"))
+    Error::new(ErrorKind::NoNode, format!("session {digest} is not saved: {failure}"))
 }

@@ -4,33 +4,38 @@
 //! mod.rs      Cluster: the nodes, the sessions that this process has open, and what both are asked
 //! ring.rs     which node a session belongs to, which nodes come next
 //! open.rs     lock and read; give back; renew                      rules 1 to 4, 11, 14
+//! read.rs     reading without a lock                               rule 3
 //! commit.rs   store, touch, destroy, and what their answers mean   rules 5 to 10, 12, 13, 15
 //! record.rs   the stored bytes of a session
 //! holder.rs   the stored bytes of a lock
 //! ```
 //!
 //! A session has two items on a node, named by the digest of its id: its *record* `sc:r:<digest>`
-//! and, while a request works on it, its *lock* `sc:l:<digest>`. Both are on the same node. Which
-//! one that is follows from the save path and the digest alone, so it is the same on every web
-//! server: nothing is stored, asked or agreed on.
+//! and, while a request works on it, its *lock* `sc:l:<digest>`. Which nodes have them follows from
+//! the save path and the digest alone: the first R of the session's *preference list* that are up,
+//! R being `sessclust.replicas`. So it is the same on every web server, but for what they think of
+//! the nodes; nothing is stored, asked or agreed on.
 //!
+//! * All nodes of a session are asked at once: the slowest counts, not the sum.
 //! * The lock is an item that is added, so that one request has it at a time, and that ends by
 //!   itself (the lease) if its holder dies. While a request lives, [`Cluster::renew`] extends it.
 //! * A lock gives order; the CAS of the record gives safety. Every change of a record has the CAS
 //!   that was read under the lock as its condition. So a request that was stopped for longer than
 //!   its lease cannot write over what others have written since.
+//! * Versions decide between copies. The newest is what a request works on; who stores it next
+//!   gives the others the same.
 //! * A lock, a CAS and what was read are good for the connection that told them. When that is lost,
 //!   all of it is asked for again before anything is stored.
-//! * *Absent* and *unknown* differ: a session is new only if its node says so. A node that does not
-//!   answer is an error.
+//! * *Absent* and *unknown* differ: a session is new only if enough nodes say that they have none.
 //!
-//! The rules are those of `docs/pool.md`, with one copy of each session. Where a node was added
-//! to the pool, sessions that belong to it now are found on the node after it in the session's
-//! preference list, where they were before, and move with their next commit.
+//! The numbers of rules are those of `docs/pool.md`. Where a node was added to the pool, sessions
+//! that belong to it now are found on the next ones of their lists, where they were before, and
+//! move with their next commit.
 
 mod commit;
 pub mod holder;
 mod open;
+mod read;
 pub mod record;
 pub mod ring;
 
@@ -39,8 +44,8 @@ pub use open::Origin;
 use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::config::{RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{DRAWS_MAX, ID_BYTES_MAX, LOCK_LEASE_MARGIN};
-use crate::machine::{Queue, Ticket};
+use crate::limits::{DRAWS_MAX, ID_BYTES_MAX, LIFETIME_DEFAULT_S, LOCK_LEASE_MARGIN};
+use crate::machine::{Board, Queue, Ticket};
 use crate::node::{Answer, Cause, Failure, Late, Link, Node, Tag, Timeouts, World};
 use crate::session::id::{Digest, SessionId};
 use crate::stats::{Counter, Counters};
@@ -61,6 +66,17 @@ pub struct Cluster {
     ring: Ring,
     world: Arc<dyn World>,
     queue: Queue,
+    board: Arc<Board>,
+    /// How many nodes keep each session.
+    copies: usize,
+    /// Longest lifetime of a session that this process has stored, in seconds.
+    lifetime_s: u64,
+    /// Nodes that this process has waited for in vain since they last answered.
+    has_hung: Vec<bool>,
+    /// Waits for a node during which another one was waited for as well.
+    shared_waits: u64,
+    /// What the server's log should say.
+    notices: Vec<String>,
     /// Tells the sessions of this pool from those of others in the queue.
     queue_salt: u64,
     counters: &'static Counters,
@@ -74,8 +90,8 @@ pub struct Cluster {
     last_tag: u64,
     /// Tokens of locks that were given up, the latest last.
     given_up: Vec<u128>,
-    /// What came of locks that were posted, by their tokens.
-    late_locks: Vec<(u128, Option<Answer>)>,
+    /// What came of locks that were posted, by token and node.
+    late_locks: Vec<(u128, usize, Option<Answer>)>,
     /// Delayed writes that turned out to have failed, and nobody was told.
     delayed_failures: Vec<Error>,
 }
@@ -111,8 +127,14 @@ struct Holding {
     /// Life of the lock.
     lease: Duration,
     timeouts: Timeouts,
-    /// The nodes it is held on, in the order of its preference list.
+    /// All nodes, in the order in which they are to keep it.
+    list: Vec<usize>,
+    /// The nodes it is held on, in the order of that list.
     seats: Vec<Seat>,
+    /// The nodes that have not answered this request.
+    silent: Vec<usize>,
+    /// Why the last of them has not.
+    failure: Option<Error>,
     /// The newest record of these nodes, which this request works on.
     base: Option<Base>,
     /// Which record the caller was given; none if there was none. Only that may be replaced.
@@ -143,9 +165,22 @@ struct Seat {
     cas: Option<Cas>,
     /// Which record it is; none if it is missing or cannot be believed.
     stamp: Option<Stamp>,
-    /// Which one it was when the session was opened. Only over that may this request store: locks
-    /// can be lost and taken again meanwhile, and what was stored in between is somebody else's.
+    /// Which one it was when the session was opened.
     read: Option<Stamp>,
+    /// The record itself, until it is known which one is the newest.
+    copy: Option<Base>,
+    part: Part,
+}
+
+/// What a node has done of a store or a touch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Nothing yet.
+    Due,
+    /// What it was asked.
+    Stored,
+    /// It has not, and will not.
+    Refused,
 }
 
 /// A session's lock on one node.
@@ -244,7 +279,8 @@ pub fn ring_of(kind: RingKind, nodes: &[NodeAddress]) -> Result<Ring> {
 }
 
 impl Cluster {
-    /// The pool of these nodes. Nothing is connected yet.
+    /// The pool of these nodes, `replicas` of which keep each session, or all if they are fewer.
+    /// `board` is what this machine knows about them. Nothing is connected yet.
     ///
     /// # Errors
     /// [`ErrorKind::Config`]: nodes that make no ring.
@@ -253,16 +289,27 @@ impl Cluster {
         kind: RingKind,
         world: Arc<dyn World>,
         queue: Queue,
+        board: Arc<Board>,
+        replicas: u32,
         counters: &'static Counters,
     ) -> Result<Self> {
+        let copies = nodes.len().min(replicas as usize);
+        // Only where others may have what a node has lost does it matter that it has.
+        let node = if copies > 1 { Node::with_birth } else { Node::new };
         // The same for every order of the nodes.
         let salts = nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes()));
         Ok(Self {
             queue_salt: salts.fold(0, u64::wrapping_add),
             ring: ring_of(kind, &nodes)?,
-            nodes: nodes.into_iter().map(Node::new).collect(),
+            has_hung: vec![false; nodes.len()],
+            nodes: nodes.into_iter().map(node).collect(),
             world,
             queue,
+            board,
+            copies,
+            lifetime_s: LIFETIME_DEFAULT_S,
+            shared_waits: 0,
+            notices: Vec::new(),
             counters,
             signature: None,
             scratch: Vec::new(),
@@ -309,7 +356,12 @@ impl Cluster {
 
     /// How often a node was waited for.
     pub fn round_trips(&self) -> u64 {
-        self.nodes.iter().map(Node::round_trips).sum()
+        self.nodes.iter().map(Node::round_trips).sum::<u64>() - self.shared_waits
+    }
+
+    /// What the server's log should be told, once.
+    pub fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// The data of a session that is held, as they were read under its lock.
@@ -357,11 +409,65 @@ impl Cluster {
         Some(self.held.swap_remove(index))
     }
 
-    /// The first nodes of a session's preference list.
-    fn preference(&self, digest: &Digest) -> [Option<usize>; 2] {
-        let position = self.ring.position(&digest.to_hex());
-        let mut nodes = self.ring.preference(position);
-        [nodes.next(), nodes.next()]
+    /// All nodes, in the order in which they are to keep a session.
+    fn list(&self, digest: &Digest) -> Vec<usize> {
+        self.ring.preference(self.ring.position(&digest.to_hex())).collect()
+    }
+
+    /// Whether a node is to be used, as far as this machine knows.
+    fn is_usable(&self, node: usize) -> bool {
+        !self.board.is_drained(node) && self.board.is_up(node, self.world.uptime())
+    }
+
+    /// The nodes that are to keep a session: the first ones of its list that are up.
+    fn set_of(&self, list: &[usize]) -> Vec<usize> {
+        let set: Vec<usize> =
+            list.iter().copied().filter(|node| self.is_usable(*node)).take(self.copies).collect();
+        if !set.is_empty() {
+            return set;
+        }
+        // None is known to be there. Those that refuse cost nothing to ask.
+        list.iter().copied().filter(|node| !self.has_hung[*node]).take(self.copies).collect()
+    }
+
+    /// The nodes that are asked for what `set` does not have, rule 3, whatever the board says: one
+    /// fewer than a session has copies, but at least one.
+    fn further<'a>(
+        &self,
+        list: &'a [usize],
+        set: impl Fn(usize) -> bool + 'a,
+    ) -> impl Iterator<Item = usize> + 'a {
+        let wanted = (self.copies - 1).max(1);
+        list.iter().copied().filter(move |node| !set(*node)).take(wanted)
+    }
+
+    /// Whether a session may be taken for a new one, rule 3. `has_none` says of a node whether it
+    /// has answered that it has no record.
+    fn may_be_new(&self, list: &[usize], has_none: impl Fn(usize) -> bool) -> bool {
+        let of_interest = &list[..list.len().min(2 * self.copies - 1)];
+        let (missing, unknown): (Vec<usize>, Vec<usize>) =
+            of_interest.iter().partition(|node| has_none(**node));
+        // The one that does not answer may have it, if those that should have it too were restarted
+        // since.
+        let is_old = |node: &usize| {
+            let lifetime_us = self.lifetime_s.saturating_mul(1_000_000);
+            let born_us = self.nodes[*node].birth_us();
+            born_us.is_some_and(|born_us| born_us.saturating_add(lifetime_us) < self.now_us())
+        };
+        unknown.is_empty() || unknown.len() == 1 && missing.iter().all(is_old)
+    }
+
+    /// Nobody who could know has answered.
+    fn no_node(&self, digest: &Digest, stage: &str, failure: Option<&Failure>) -> Error {
+        let text = match failure {
+            Some(failure) => failure.to_string(),
+            None => {
+                let nodes: Vec<String> =
+                    self.nodes.iter().map(|node| node.address().to_string()).collect();
+                format!("no node answers ({})", nodes.join(", "))
+            }
+        };
+        Error::new(ErrorKind::NoNode, format!("session {digest} {stage}: {text}"))
     }
 
     /// What requests of this machine queue for when they want a session. Another pool may have one
@@ -393,6 +499,9 @@ impl Cluster {
         requests: &[Request<'_>],
     ) -> Result<Vec<Answer>, Failure> {
         let result = self.nodes[node].exchange(&*self.world, timeouts, requests).await;
+        if result.is_ok() {
+            self.answered(node);
+        }
         self.noted(node, result)
     }
 
@@ -408,6 +517,47 @@ impl Cluster {
             Err(failure) if failure.is_stale() => self.exchange(node, timeouts, requests).await,
             result => result,
         }
+    }
+
+    /// Sends requests to several nodes and waits for all of them.
+    async fn exchange_all(
+        &mut self,
+        timeouts: &Timeouts,
+        asked: &[(usize, Vec<Request<'_>>)],
+    ) -> Vec<Result<Vec<Answer>, Failure>> {
+        let mut sent = Vec::with_capacity(asked.len());
+        for (node, requests) in asked {
+            sent.push(self.nodes[*node].send(&*self.world, timeouts, requests).await);
+        }
+        let waits = sent.iter().filter(|sent| sent.is_ok()).count() as u64;
+        self.shared_waits += waits.saturating_sub(1);
+        let mut results = Vec::with_capacity(asked.len());
+        for ((node, _), sent) in asked.iter().zip(sent) {
+            let result = match sent {
+                Ok(()) => self.nodes[*node].receive(timeouts).await,
+                Err(failure) => Err(failure),
+            };
+            if result.is_ok() {
+                self.answered(*node);
+            }
+            results.push(self.noted(*node, result));
+        }
+        results
+    }
+
+    /// As [`Cluster::exchange_all`], with the promise of [`Cluster::exchange_again`].
+    async fn exchange_all_again(
+        &mut self,
+        timeouts: &Timeouts,
+        asked: &[(usize, Vec<Request<'_>>)],
+    ) -> Vec<Result<Vec<Answer>, Failure>> {
+        let mut results = self.exchange_all(timeouts, asked).await;
+        for ((node, requests), result) in asked.iter().zip(&mut results) {
+            if result.as_ref().is_err_and(Failure::is_stale) {
+                *result = self.exchange(*node, timeouts, requests).await;
+            }
+        }
+        results
     }
 
     /// Sends requests to a node without waiting for the answers.
@@ -445,21 +595,37 @@ impl Cluster {
         }
     }
 
-    /// Counts a failure, and looks at what came late.
+    /// Counts a failure, tells the board, and looks at what came late.
     fn noted<T>(&mut self, node: usize, result: Result<T, Failure>) -> Result<T, Failure> {
         self.take_late(node);
-        if let Err(failure) = &result {
-            self.counters.add(
-                match failure.cause {
-                    Cause::Connect => Counter::ConnectFailures,
-                    Cause::Closed | Cause::Stale => Counter::Reconnects,
-                    Cause::Timeout => Counter::Timeouts,
-                    Cause::Cut | Cause::Nonsense => Counter::BrokenConnections,
-                },
-                1,
-            );
+        let Err(failure) = &result else { return result };
+        self.counters.add(
+            match failure.cause {
+                Cause::Connect => Counter::ConnectFailures,
+                Cause::Closed | Cause::Stale => Counter::Reconnects,
+                Cause::Timeout => Counter::Timeouts,
+                Cause::Cut | Cause::Nonsense => Counter::BrokenConnections,
+            },
+            1,
+        );
+        // What was cut may be connected to again.
+        if matches!(failure.cause, Cause::Connect | Cause::Timeout) {
+            self.has_hung[node] = failure.is_timeout();
+            if self.board.failed(node, self.world.uptime()) {
+                self.counters.add(Counter::NodesDown, 1);
+                self.notices.push(format!("node is down: {failure}"));
+            }
         }
         result
+    }
+
+    /// A node has answered what it was asked.
+    fn answered(&mut self, node: usize) {
+        self.has_hung[node] = false;
+        if self.board.answered(node, self.world.uptime()) {
+            let address = self.nodes[node].address();
+            self.notices.push(format!("node {address} is back"));
+        }
     }
 
     /// Deals with the answers that were not waited for.
@@ -469,7 +635,7 @@ impl Cluster {
                 continue;
             };
             match self.posted.swap_remove(index).1 {
-                Posted::Lock(token) => self.late_locks.push((token, answer)),
+                Posted::Lock(token) => self.late_locks.push((token, node, answer)),
                 Posted::Commit(digest) => self.take_late_commit(&digest, node, answer),
                 Posted::Nothing => {}
             }

@@ -1,9 +1,9 @@
-//! Opening a session: its lock and its record in one exchange. Giving it back. Keeping it.
+//! Opening a session: its locks and its records in one exchange. Giving it back. Keeping it.
 
 use super::holder::{Holder, Signature};
 use super::record::{Record, RecordError};
 use super::{
-    Base, Cluster, Copy, Holding, Keys, Lease, Lock, Posted, Seat, delete, get, set, timeouts,
+    Base, Cluster, Holding, Keys, Lease, Lock, Part, Posted, Seat, delete, get, set, timeouts,
 };
 use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,12 +61,14 @@ impl Cluster {
     /// Locks a session and reads it; waits for others up to `lock_wait`. Says how long it has
     /// waited. `script` is what others are told about the holder.
     ///
-    /// One round trip, without others. None for a fresh id: its lock is sent, and the answer is
-    /// looked at before anything is stored. One more where the session's node has no record.
+    /// One round trip, without others. None for a fresh id: its locks are sent, and the answers are
+    /// looked at before anything is stored. One more where the session's nodes have different
+    /// records or none, or one of them does not answer.
     ///
     /// # Errors
     /// [`ErrorKind::Locked`]: not obtained in time, or too many wait already.
-    /// [`ErrorKind::Node`]: a node does not answer.
+    /// [`ErrorKind::NoNode`]: no node that could know it answers.
+    /// [`ErrorKind::Node`]: its nodes can do nothing.
     /// [`ErrorKind::NewerFormat`]: a later version of this program has written the record.
     pub async fn open(
         &mut self,
@@ -76,50 +78,39 @@ impl Cluster {
         settings: &Settings,
     ) -> Result<Duration> {
         let token = self.world.random();
-        let [first, second] = self.preference(digest);
-        let first = first.expect("a pool has a node");
+        let list = self.list(digest);
+        let set = self.set_of(&list);
+        let stage = "cannot be opened";
+        if set.is_empty() {
+            return Err(self.no_node(digest, stage, None));
+        }
         let mut holding = Holding {
             digest: *digest,
             lock_value: self.lock_value(token, script),
             token,
             lease: settings.lock_lease,
             timeouts: timeouts(settings),
-            seats: vec![Seat::new(first)],
+            list,
+            seats: set.into_iter().map(Seat::new).collect(),
+            silent: Vec::new(),
+            failure: None,
             base: None,
             damage: None,
             read: None,
             granted_us: self.now_us(),
             ticket: None,
-            stage: "cannot be opened",
+            stage,
         };
         if origin == Origin::Fresh {
-            self.post_lock(&mut holding).await?;
+            self.post_locks(&mut holding).await?;
             self.held.push(holding);
             return Ok(Duration::ZERO);
         }
         let mut patience = Patience::new(settings);
-        let mut result = self.acquire(&mut holding, &mut patience).await;
-        // Rule 3: a node that was added to the pool has nothing yet; the next one had it before.
-        if result.is_ok()
-            && holding.is_missing()
-            && let Some(second) = second
-        {
-            holding.seats.push(Seat::new(second));
-            result = self.acquire(&mut holding, &mut patience).await;
-            // With one copy of a session, its own node decides whether there is one.
-            if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Node) {
-                holding.seats.truncate(1);
-                result = self.acquire(&mut holding, &mut patience).await;
-            }
-        }
-        match result {
+        match self.obtain(&mut holding, &mut patience).await {
             Ok(()) => {
                 if let Some(ticket) = &holding.ticket {
                     ticket.hold();
-                }
-                holding.read = holding.base.as_ref().map(|base| base.record.stamp);
-                for seat in &mut holding.seats {
-                    seat.read = seat.stamp;
                 }
                 self.held.push(holding);
                 let waited = patience.started.elapsed();
@@ -134,9 +125,39 @@ impl Cluster {
         }
     }
 
+    /// Takes the locks, and finds out what the session is; rule 3.
+    async fn obtain(&mut self, holding: &mut Holding, patience: &mut Patience) -> Result<()> {
+        self.acquire(holding, patience).await?;
+        if !holding.agrees(self.copies) {
+            let is_asked = |node| holding.is_asked(node);
+            let further: Vec<usize> = self.further(&holding.list, is_asked).collect();
+            for node in further {
+                match self.board.is_up(node, self.world.uptime()) {
+                    true => holding.seat(node),
+                    // Nobody waits for a node that is down.
+                    false => holding.silent.push(node),
+                }
+            }
+            self.acquire(holding, patience).await?;
+        }
+        let copies = holding.seats.iter_mut().filter_map(|seat| seat.copy.take());
+        holding.base = copies.max_by_key(|base| base.record.stamp);
+        holding.read = holding.base.as_ref().map(|base| base.record.stamp);
+        for seat in &mut holding.seats {
+            seat.read = seat.stamp;
+        }
+        let has_none =
+            |node| holding.seats.iter().any(|seat| seat.node == node && seat.cas.is_none());
+        if holding.base.is_none() && !self.may_be_new(&holding.list, has_none) {
+            let error = holding.failure.take();
+            return Err(error.unwrap_or_else(|| self.no_node(&holding.digest, holding.stage, None)));
+        }
+        Ok(())
+    }
+
     /// Remembers a lock that this process has given up without knowing whether it has it: nobody
     /// else would free it before its lease ends.
-    fn give_up(&mut self, token: u128) {
+    pub(super) fn give_up(&mut self, token: u128) {
         if self.given_up.len() == GIVEN_UP_MAX {
             self.given_up.remove(0);
         }
@@ -149,45 +170,6 @@ impl Cluster {
         let known = self.signature.take().filter(|signature| signature.is_of(script));
         let signature = known.unwrap_or_else(|| Signature::of(script));
         self.signature.insert(signature).sign(token, since_s)
-    }
-
-    /// Reads a session without its lock, into `buffer`: as it was committed last, or as it is just
-    /// being committed. One round trip; two where its node has no record.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Node`], [`ErrorKind::NewerFormat`].
-    pub async fn peek<'a>(
-        &mut self,
-        digest: &Digest,
-        settings: &Settings,
-        buffer: &'a mut Vec<u8>,
-    ) -> Result<Copy<'a>> {
-        let (keys, now_s) = (Keys::of(digest), self.now_s());
-        let [first, second] = self.preference(digest);
-        buffer.clear();
-        for node in [first, second].into_iter().flatten() {
-            let asked = [get(keys.record())];
-            let answers = match self.exchange_again(node, &timeouts(settings), &asked).await {
-                Ok(answers) => answers,
-                // As in `open`, a session's own node decides.
-                Err(_) if Some(node) != first => break,
-                Err(failure) => return Err(not_opened(digest, &failure)),
-            };
-            match copy_of(answers.into_iter().next(), digest, now_s) {
-                Ok((_, None)) => continue,
-                Ok((_, Some(base))) if base.record.is_tombstone => return Ok(Copy::Absent),
-                Ok((_, Some(base))) => {
-                    *buffer = base.bytes;
-                    return Ok(Copy::Data(&buffer[Record::BYTES..]));
-                }
-                // An older one that the next node may still have would be no better.
-                Err(Unreadable::Damaged(_, error)) => return Ok(Copy::Damaged(error)),
-                Err(Unreadable::Other(kind, what)) => {
-                    return Err(self.unreadable(digest, node, kind, &what));
-                }
-            }
-        }
-        Ok(Copy::Absent)
     }
 
     /// Gives back the lock of a session, if it is held. Does not wait for an answer, except where
@@ -208,56 +190,80 @@ impl Cluster {
         for mut holding in std::mem::take(&mut self.held) {
             let due = holding.lease / 3;
             let mut left = due;
-            for index in 0..holding.seats.len() {
-                let (Lock::Held(_, lease) | Lock::Asked(lease)) = holding.seats[index].lock else {
-                    continue;
-                };
-                match due.checked_sub(lease.since.elapsed()).filter(|left| !left.is_zero()) {
-                    Some(not_yet) => left = left.min(not_yet),
-                    // A node that does not answer is asked again after another third.
-                    None => self.keep_seat(&mut holding, index).await,
+            for seat in &holding.seats {
+                let (Lock::Held(_, lease) | Lock::Asked(lease)) = seat.lock else { continue };
+                let not_yet = due.saturating_sub(lease.since.elapsed());
+                if !not_yet.is_zero() {
+                    left = left.min(not_yet);
                 }
             }
+            self.keep_seats(&mut holding).await;
             next = Some(next.map_or(left, |next| next.min(left)));
             self.held.push(holding);
         }
         next
     }
 
-    /// Extends the lock on one node; rule 14. Where it has gone with its connection, it is taken
-    /// again, if nobody else has it. What this request has read stays what it has read.
-    async fn keep_seat(&mut self, holding: &mut Holding, index: usize) {
-        if !self.renew_seat(holding, index).await {
-            let _ = self.take_seat(holding, index, Some(&mut None)).await;
+    /// Extends the locks that are due; rule 14. Where one has gone with its connection, it is taken
+    /// again, if nobody else has it and the node is up. What this request has read stays what it
+    /// has read.
+    async fn keep_seats(&mut self, holding: &mut Holding) {
+        let due = holding.lease / 3;
+        let is_due = |seat: &Seat| match seat.lock {
+            Lock::Held(_, lease) | Lock::Asked(lease) => lease.since.elapsed() >= due,
+            Lock::None => false,
+        };
+        let wanted: Vec<usize> =
+            (0..holding.seats.len()).filter(|index| is_due(&holding.seats[*index])).collect();
+        for (index, is_kept) in self.renew_seats(holding, &wanted).await {
+            // A node that does not answer is asked again after another third.
+            if !is_kept && self.is_usable(holding.seats[index].node) {
+                let _ = self.take_seat(holding, index, &mut None).await;
+            }
         }
     }
 
-    /// Extends the lock on one node. Says whether it did.
-    pub(super) async fn renew_seat(&mut self, holding: &mut Holding, index: usize) -> bool {
-        self.settle_lock(holding, index).await;
-        let seat = &holding.seats[index];
-        let Lock::Held(cas, _) = seat.lock else { return false };
-        if seat.link != self.nodes[seat.node].link() {
-            return false;
+    /// Extends the locks on some nodes. Says of each whether it did.
+    pub(super) async fn renew_seats(
+        &mut self,
+        holding: &mut Holding,
+        wanted: &[usize],
+    ) -> Vec<(usize, bool)> {
+        for index in wanted {
+            self.settle_lock(holding, *index).await;
         }
-        let (keys, node) = (Keys::of(&holding.digest), seat.node);
+        let mut kept: Vec<(usize, bool)> = wanted.iter().map(|index| (*index, false)).collect();
+        let (keys, ttl) = (Keys::of(&holding.digest), holding.lock_ttl(self));
         let since = Instant::now();
-        let asked = [set(keys.lock(), &holding.lock_value, holding.lock_ttl(self), Some(cas))];
-        let answers = self.exchange(node, &holding.timeouts, &asked).await;
-        let seat = &mut holding.seats[index];
-        match answers.as_deref() {
-            Ok([Answer::Done { cas: Some(cas) }]) => {
-                seat.lock = Lock::Held(*cas, Lease::of(since, holding.lease));
-                self.counters.add(Counter::Renewals, 1);
-                true
+        let mut asked = Vec::new();
+        let mut indices = Vec::new();
+        for index in wanted {
+            let seat = &holding.seats[*index];
+            if let Lock::Held(cas, _) = seat.lock
+                && seat.link == self.nodes[seat.node].link()
+            {
+                let renewal = set(keys.lock(), &holding.lock_value, ttl, Some(cas));
+                asked.push((seat.node, vec![renewal]));
+                indices.push(*index);
             }
-            // Somebody else's, or gone.
-            Ok(_) => {
-                seat.lock = Lock::None;
-                false
-            }
-            Err(_) => false,
         }
+        let results = self.exchange_all(&holding.timeouts, &asked).await;
+        for (index, result) in indices.into_iter().zip(results) {
+            let seat = &mut holding.seats[index];
+            match result.as_deref() {
+                Ok([Answer::Done { cas: Some(cas) }]) => {
+                    seat.lock = Lock::Held(*cas, Lease::of(since, holding.lease));
+                    self.counters.add(Counter::Renewals, 1);
+                    kept.iter_mut()
+                        .filter(|(kept, _)| *kept == index)
+                        .for_each(|kept| kept.1 = true);
+                }
+                // Somebody else's, or gone.
+                Ok(_) => seat.lock = Lock::None,
+                Err(_) => {}
+            }
+        }
+        kept
     }
 
     /// Waits for the answer to a lock that was sent without waiting.
@@ -269,8 +275,9 @@ impl Cluster {
         // What is lost with the connection counts as a lock that is not held.
         let _ = self.nodes[node].settle(&holding.timeouts).await;
         self.take_late(node);
-        let answer = self.late_locks.iter().position(|(token, ..)| *token == holding.token);
-        let answer = answer.and_then(|index| self.late_locks.swap_remove(index).1);
+        let is_its = |(token, at, _): &(u128, usize, _)| *token == holding.token && *at == node;
+        let answer = self.late_locks.iter().position(is_its);
+        let answer = answer.and_then(|index| self.late_locks.swap_remove(index).2);
         let seat = &mut holding.seats[index];
         seat.lock = match (seat.lock, answer) {
             (Lock::Asked(lease), Some(Answer::Done { cas: Some(cas) })) => Lock::Held(cas, lease),
@@ -278,20 +285,28 @@ impl Cluster {
         };
     }
 
-    /// Sends the lock of a fresh session.
-    async fn post_lock(&mut self, holding: &mut Holding) -> Result<()> {
-        let (keys, node) = (Keys::of(&holding.digest), holding.seats[0].node);
-        let ttl = holding.lock_ttl(self);
-        let since = Instant::now();
-        let asked = [set(keys.lock(), &holding.lock_value, ttl, None)];
-        // A connection that was closed while it was idle may take what is written and lose it; the
-        // commit finds that out, and takes the lock again.
-        let posted = Posted::Lock(holding.token);
-        let sent = self.post_again(node, &holding.timeouts, &asked, posted).await;
-        sent.map_err(|failure| holding.failed(&failure))?;
-        let seat = &mut holding.seats[0];
-        seat.lock = Lock::Asked(Lease::of(since, holding.lease));
-        seat.link = self.nodes[node].link();
+    /// Sends the locks of a fresh session, to other nodes where some cannot be sent to.
+    async fn post_locks(&mut self, holding: &mut Holding) -> Result<()> {
+        let (keys, ttl) = (Keys::of(&holding.digest), holding.lock_ttl(self));
+        while let Some(index) = holding.seats.iter().position(|seat| seat.link.is_none()) {
+            let node = holding.seats[index].node;
+            let since = Instant::now();
+            let asked = [set(keys.lock(), &holding.lock_value, ttl, None)];
+            // A connection that was closed while it was idle may take what is written and lose it;
+            // the commit finds that out, and takes the lock again.
+            let posted = Posted::Lock(holding.token);
+            match self.post_again(node, &holding.timeouts, &asked, posted).await {
+                Ok(()) => {
+                    let seat = &mut holding.seats[index];
+                    seat.lock = Lock::Asked(Lease::of(since, holding.lease));
+                    seat.link = self.nodes[node].link();
+                }
+                Err(failure) => {
+                    let error = holding.failed(&failure);
+                    self.replace(holding, node, error)?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -302,75 +317,139 @@ impl Cluster {
             self.wait_in_line(holding, patience).await?;
         }
         loop {
-            let mut blocked = false;
-            for index in 0..holding.seats.len() {
-                if holding.seats[index].is_held(self) {
+            self.take_missing(holding).await?;
+            let missing = holding.seats.iter().position(|seat| !seat.is_held(self));
+            let Some(first) = missing else { return Ok(()) };
+            // Who has it? If that one is dead, nobody need wait.
+            match self.take_seat(holding, first, &mut patience.holder).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) if error.is_of_one_node() => {
+                    self.replace(holding, holding.seats[first].node, error)?;
                     continue;
                 }
-                // In the order of the list, and none behind one that somebody else has: two
-                // requests never hold what the other one waits for.
-                if blocked {
-                    self.give_back_seat(holding, index).await;
-                    continue;
-                }
-                let is_ours = self.take_seat(holding, index, None).await?;
-                // Who has it? If that one is dead, nobody need wait.
-                let holder = Some(&mut patience.holder);
-                blocked = !is_ours && !self.take_seat(holding, index, holder).await?;
+                Err(error) => return Err(error),
             }
-            if !blocked {
-                return Ok(());
+            // In the order of the list, and none behind one that somebody else has: two requests
+            // never hold what the other one waits for.
+            for index in first..holding.seats.len() {
+                self.give_back_seat(holding, index).await;
             }
             self.wait(holding, patience).await?;
         }
     }
 
-    /// Tries for the lock on one node, and reads the record there. Says whether it is ours. With
-    /// `seen`, also looks who has it: this request itself, if an answer was lost; or an earlier one
-    /// of this process that has given it up, or a process of this machine that is dead, which both
-    /// lose it.
-    pub(super) async fn take_seat(
-        &mut self,
-        holding: &mut Holding,
-        index: usize,
-        seen: Option<&mut Option<Holder>>,
-    ) -> Result<bool> {
-        let (keys, node) = (Keys::of(&holding.digest), holding.seats[index].node);
-        let ttl = holding.lock_ttl(self);
-        // What this node had before counts no more.
-        let stamp = holding.seats[index].stamp.take();
-        if stamp.is_some() && stamp == holding.base.as_ref().map(|base| base.record.stamp) {
-            holding.base = None;
+    /// Tries for all locks that are missing at once, rule 1, with other nodes in place of those
+    /// that fail.
+    async fn take_missing(&mut self, holding: &mut Holding) -> Result<()> {
+        loop {
+            let missing: Vec<usize> = (0..holding.seats.len())
+                .filter(|index| !holding.seats[*index].is_held(self))
+                .collect();
+            let (keys, ttl) = (Keys::of(&holding.digest), holding.lock_ttl(self));
+            // The version of what is stored under a lock is a reading before it was sent.
+            let (since, granted_us) = (Instant::now(), self.now_us());
+            let lock = set(keys.lock(), &holding.lock_value, ttl, None);
+            let ask = |index: &usize| (holding.seats[*index].node, vec![lock, get(keys.record())]);
+            let asked: Vec<_> = missing.iter().map(ask).collect();
+            let results = self.exchange_all_again(&holding.timeouts, &asked).await;
+            let mut failed = Vec::new();
+            for (index, result) in missing.into_iter().zip(results) {
+                let node = holding.seats[index].node;
+                let taken = match result {
+                    Err(failure) => Err(holding.failed(&failure)),
+                    Ok(answers) => {
+                        let mut answers = answers.into_iter();
+                        let locked = answers.next();
+                        match self.granted(holding, node, locked)? {
+                            Some(cas) => {
+                                let lock = Lock::Held(cas, Lease::of(since, holding.lease));
+                                holding.granted_us = granted_us;
+                                self.take_record(holding, index, answers.next(), lock)
+                            }
+                            None => {
+                                holding.seats[index].lock = Lock::None;
+                                Ok(())
+                            }
+                        }
+                    }
+                };
+                match taken {
+                    Err(error) if error.is_of_one_node() => failed.push((node, error)),
+                    taken => taken?,
+                }
+            }
+            if failed.is_empty() {
+                return Ok(());
+            }
+            for (node, error) in failed {
+                self.replace(holding, node, error)?;
+            }
         }
-        // The version of what is stored under this lock is a reading before it was sent.
-        let (since, granted_us) = (Instant::now(), self.now_us());
-        let lock = set(keys.lock(), &holding.lock_value, ttl, None);
-        let answers = match seen {
-            None => {
-                let asked = [lock, get(keys.record())];
-                self.exchange_again(node, &holding.timeouts, &asked).await
-            }
-            Some(_) => {
-                let asked = [lock, get(keys.lock()), get(keys.record())];
-                self.exchange_again(node, &holding.timeouts, &asked).await
-            }
-        };
-        let answers = answers.map_err(|failure| holding.failed(&failure))?;
-        let mut answers = answers.into_iter();
-        let locked = answers.next();
-        let holder = if seen.is_some() { answers.next() } else { None };
-        let mut cas = match locked {
-            Some(Answer::Done { cas }) => cas,
+    }
+
+    /// The CAS of a lock that was asked for; none if somebody else has it.
+    fn granted(
+        &self,
+        holding: &Holding,
+        node: usize,
+        answer: Option<Answer>,
+    ) -> Result<Option<Cas>> {
+        match answer {
+            Some(Answer::Done { cas }) => Ok(cas),
             Some(Answer::ServerError(_, text)) => {
                 let address = self.nodes[node].address();
                 let digest = holding.digest;
                 let text =
                     format!("session {digest} cannot be locked: node {address} says: {text}");
-                return Err(Error::new(ErrorKind::Node, text));
+                Err(Error::new(ErrorKind::Node, text))
             }
-            _ => None,
-        };
-        let mut record = answers.next();
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts the next node of the list that is up in place of one that has failed. Fails as that one
+    /// did if none is left.
+    pub(super) fn replace(
+        &mut self,
+        holding: &mut Holding,
+        node: usize,
+        error: Error,
+    ) -> Result<()> {
+        holding.seats.retain(|seat| seat.node != node);
+        holding.silent.push(node);
+        // It may still carry out what it was sent.
+        self.give_up(holding.token);
+        let mut others = holding.list.iter().copied().filter(|node| !holding.is_asked(*node));
+        if let Some(other) = others.find(|node| self.is_usable(*node)) {
+            self.counters.add(Counter::Failovers, 1);
+            holding.seat(other);
+        }
+        if holding.seats.is_empty() {
+            return Err(error);
+        }
+        holding.failure = Some(error);
+        Ok(())
+    }
+
+    /// Tries for the lock on one node, and reads the record there. Says whether it is ours. Looks
+    /// who has it: this request itself, if an answer was lost; or an earlier one of this process
+    /// that has given it up, or a process of this machine that is dead, which both lose it.
+    pub(super) async fn take_seat(
+        &mut self,
+        holding: &mut Holding,
+        index: usize,
+        seen: &mut Option<Holder>,
+    ) -> Result<bool> {
+        let (keys, node) = (Keys::of(&holding.digest), holding.seats[index].node);
+        let ttl = holding.lock_ttl(self);
+        let (since, granted_us) = (Instant::now(), self.now_us());
+        let lock = set(keys.lock(), &holding.lock_value, ttl, None);
+        let asked = [lock, get(keys.lock()), get(keys.record())];
+        let answers = self.exchange_again(node, &holding.timeouts, &asked).await;
+        let mut answers = answers.map_err(|failure| holding.failed(&failure))?.into_iter();
+        let mut cas = self.granted(holding, node, answers.next())?;
+        let (holder, mut record) = (answers.next(), answers.next());
         if cas.is_none()
             && let Some(Answer::Value { bytes, cas: Some(held) }) = holder
             && let Some(holder) = Holder::decode(&bytes)
@@ -381,17 +460,14 @@ impl Cluster {
                 let asked =
                     [set(keys.lock(), &holding.lock_value, ttl, Some(held)), get(keys.record())];
                 let answers = self.exchange(node, &holding.timeouts, &asked).await;
-                let answers = answers.map_err(|failure| holding.failed(&failure))?;
-                let mut answers = answers.into_iter();
+                let mut answers = answers.map_err(|failure| holding.failed(&failure))?.into_iter();
                 if let Some(Answer::Done { cas: taken }) = answers.next() {
                     self.counters.add(Counter::Takeovers, u64::from(!is_own));
                     cas = taken;
                 }
                 record = answers.next();
             }
-            if let Some(seen) = seen {
-                *seen = Some(holder);
-            }
+            *seen = Some(holder);
         }
         let Some(cas) = cas else { return Ok(false) };
         let lease = Lease::of(since, holding.lease);
@@ -408,11 +484,12 @@ impl Cluster {
         answer: Option<Answer>,
         lock: Lock,
     ) -> Result<()> {
-        let node = holding.seats[index].node;
+        let now_s = self.now_s();
         let seat = &mut holding.seats[index];
+        let node = seat.node;
         seat.lock = lock;
         seat.link = self.nodes[node].link();
-        let (cas, base) = match copy_of(answer, &holding.digest, self.now_s()) {
+        (seat.cas, seat.copy) = match copy_of(answer, &holding.digest, now_s) {
             Ok(copy) => copy,
             Err(Unreadable::Damaged(cas, error)) => {
                 holding.damage = Some(error);
@@ -422,13 +499,7 @@ impl Cluster {
                 return Err(self.unreadable(&holding.digest, node, kind, &what));
             }
         };
-        let seat = &mut holding.seats[index];
-        seat.cas = cas;
-        seat.stamp = base.as_ref().map(|base| base.record.stamp);
-        // The newest copy is what the request works on.
-        if seat.stamp > holding.base.as_ref().map(|base| base.record.stamp) {
-            holding.base = base;
-        }
+        seat.stamp = seat.copy.as_ref().map(|copy| copy.record.stamp);
         Ok(())
     }
 
@@ -456,13 +527,7 @@ impl Cluster {
             }
         }
         self.renew().await;
-        for index in 0..holding.seats.len() {
-            if let Lock::Held(_, lease) = holding.seats[index].lock
-                && lease.since.elapsed() >= holding.lease / 3
-            {
-                self.renew_seat(holding, index).await;
-            }
-        }
+        self.keep_seats(holding).await;
         let pause = jittered(patience.pause, self.world.random()).min(patience.left());
         patience.pause = (patience.pause * 2).min(LOCK_POLL_MAX);
         match &mut holding.ticket {
@@ -567,9 +632,21 @@ impl Cluster {
 
 impl Holding {
     /// A node has not answered.
-    fn failed(&self, failure: &Failure) -> Error {
+    pub(super) fn failed(&self, failure: &Failure) -> Error {
         let text = format!("session {} {}: {failure}", self.digest, self.stage);
-        Error::new(ErrorKind::Node, text)
+        Error::new(ErrorKind::NoNode, text)
+    }
+
+    /// Gives a node a part in this session, in the order of the list.
+    pub(super) fn seat(&mut self, node: usize) {
+        let rank = |node| self.list.iter().position(|listed| *listed == node);
+        let place = self.seats.partition_point(|seat| rank(seat.node) < rank(node));
+        self.seats.insert(place, Seat::new(node));
+    }
+
+    /// Whether a node has a part in it, or has failed to take one.
+    pub(super) fn is_asked(&self, node: usize) -> bool {
+        self.silent.contains(&node) || self.seats.iter().any(|seat| seat.node == node)
     }
 
     /// The life of its lock, as a node is told.
@@ -577,9 +654,16 @@ impl Holding {
         Ttl::new(self.lease, cluster.world.now())
     }
 
-    /// Whether no node has a record, good or not.
-    fn is_missing(&self) -> bool {
-        self.seats.iter().all(|seat| seat.cas.is_none())
+    /// Whether all of its nodes have the same record, so that no other one need be asked.
+    fn agrees(&self, copies: usize) -> bool {
+        match &self.seats[..] {
+            // With one copy, an older one elsewhere would be no better than a damaged one.
+            [only] if copies == 1 => only.cas.is_some(),
+            seats => {
+                let first = seats.first().and_then(|seat| seat.stamp);
+                first.is_some() && seats.iter().all(|seat| seat.stamp == first)
+            }
+        }
     }
 
     fn has_lock(&self) -> bool {
@@ -589,7 +673,16 @@ impl Holding {
 
 impl Seat {
     pub(super) fn new(node: usize) -> Self {
-        Self { node, link: None, lock: Lock::None, cas: None, stamp: None, read: None }
+        Self {
+            node,
+            link: None,
+            lock: Lock::None,
+            cas: None,
+            stamp: None,
+            read: None,
+            copy: None,
+            part: Part::Due,
+        }
     }
 
     /// Whether its lock can be relied on.
@@ -627,10 +720,6 @@ pub(super) fn copy_of(
         }
         _ => Ok((None, None)),
     }
-}
-
-pub(super) fn not_opened(digest: &Digest, failure: &Failure) -> Error {
-    Error::new(ErrorKind::Node, format!("session {digest} cannot be opened: {failure}"))
 }
 
 /// Between half of a pause and all of it, so that waiters do not march in step.

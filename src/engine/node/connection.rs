@@ -17,7 +17,8 @@ pub(super) struct Connection {
 
 enum Protocol {
     Meta(Pipeline),
-    Classic(Classic<Box<dyn Stream>>),
+    /// With the answers that were not fetched yet: each request is waited for when it is sent.
+    Classic(Classic<Box<dyn Stream>>, Vec<Answer>),
 }
 
 /// What a server says about itself.
@@ -44,7 +45,7 @@ impl Connection {
         let greeting = Greeting::ask(&mut pipeline).await?;
         let protocol = match greeting.is_meta {
             true => Protocol::Meta(pipeline),
-            false => Protocol::Classic(Classic::new(pipeline.into_stream())),
+            false => Protocol::Classic(Classic::new(pipeline.into_stream()), Vec::new()),
         };
         Ok(Self { protocol, greeting })
     }
@@ -53,7 +54,7 @@ impl Connection {
     pub(super) fn set_patience(&mut self, patience: Duration) {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.set_patience(patience),
-            Protocol::Classic(classic) => classic.stream_mut().set_patience(patience),
+            Protocol::Classic(classic, _) => classic.stream_mut().set_patience(patience),
         }
     }
 
@@ -69,14 +70,14 @@ impl Connection {
     pub(super) fn has_unasked_input(&self) -> bool {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.has_unasked_input(),
-            Protocol::Classic(_) => false,
+            Protocol::Classic(..) => false,
         }
     }
 
     pub(super) fn owes_answers(&self) -> bool {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.owes_answers(),
-            Protocol::Classic(_) => false,
+            Protocol::Classic(..) => false,
         }
     }
 
@@ -84,7 +85,7 @@ impl Connection {
     pub(super) fn has_input(&self) -> bool {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.has_input(),
-            Protocol::Classic(_) => true,
+            Protocol::Classic(..) => true,
         }
     }
 
@@ -92,18 +93,25 @@ impl Connection {
     pub(super) fn into_owed(self) -> Vec<Tag> {
         match self.protocol {
             Protocol::Meta(pipeline) => pipeline.into_owed().collect(),
-            Protocol::Classic(_) => Vec::new(),
+            Protocol::Classic(..) => Vec::new(),
         }
     }
 
-    pub(super) async fn exchange(
-        &mut self,
-        requests: &[Request<'_>],
-        late: &mut Vec<Late>,
-    ) -> Result<Vec<Answer>, Broken> {
+    /// Sends requests, whose answers [`Connection::receive`] gives.
+    pub(super) async fn send(&mut self, requests: &[Request<'_>]) -> Result<(), Broken> {
         match &mut self.protocol {
-            Protocol::Meta(pipeline) => pipeline.exchange(requests, late).await,
-            Protocol::Classic(classic) => execute(classic, requests).await,
+            Protocol::Meta(pipeline) => pipeline.send(requests, None).await,
+            Protocol::Classic(classic, answers) => {
+                answers.extend(execute(classic, requests).await?);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn receive(&mut self, late: &mut Vec<Late>) -> Result<Vec<Answer>, Broken> {
+        match &mut self.protocol {
+            Protocol::Meta(pipeline) => pipeline.receive_all(late).await,
+            Protocol::Classic(_, answers) => Ok(std::mem::take(answers)),
         }
     }
 
@@ -114,8 +122,8 @@ impl Connection {
         late: &mut Vec<Late>,
     ) -> Result<(), Broken> {
         match &mut self.protocol {
-            Protocol::Meta(pipeline) => pipeline.post(requests, tag).await,
-            Protocol::Classic(classic) => {
+            Protocol::Meta(pipeline) => pipeline.send(requests, Some(tag)).await,
+            Protocol::Classic(classic, _) => {
                 let answers = execute(classic, requests).await?;
                 late.extend(answers.into_iter().map(|answer| Late { tag, answer: Some(answer) }));
                 Ok(())
@@ -126,7 +134,7 @@ impl Connection {
     pub(super) async fn settle(&mut self, late: &mut Vec<Late>) -> Result<(), Broken> {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.settle(late).await,
-            Protocol::Classic(_) => Ok(()),
+            Protocol::Classic(..) => Ok(()),
         }
     }
 }

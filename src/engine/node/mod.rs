@@ -14,6 +14,7 @@
 //!   might belong to anybody.
 //! * CAS values are good for the connection that told them ([`Node::link`]): a node that was
 //!   restarted counts from 1 again.
+//! * Several nodes are asked at once: [`Node::send`] to each, then [`Node::receive`] from each.
 //! * Answers need not be waited for: those of [`Node::post`] are kept, or read when the node is
 //!   used next, and fetched with [`Node::late`].
 //! * Nothing here decides what a failure means for a session, or tries again.
@@ -27,11 +28,12 @@ mod world;
 pub use world::{Connecting, Stream, System, World};
 
 use crate::config::save_path::NodeAddress;
-use crate::wire::memcached::meta::Request;
-use crate::wire::memcached::{Cas, ServerError};
+use crate::limits::LATE_ANSWER_GRACE;
+use crate::wire::memcached::meta::{Condition, Opaque, Request};
+use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
 use connection::Connection;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::time::{Instant, timeout_at};
 
 /// What a node answered.
@@ -103,11 +105,17 @@ pub struct Failure {
     /// What happened.
     pub cause: Cause,
     text: String,
+    is_timeout: bool,
 }
 
 impl Failure {
-    fn new(cause: Cause, text: String) -> Self {
-        Self { cause, text }
+    fn new(cause: Cause, text: String, is_timeout: bool) -> Self {
+        Self { cause, text, is_timeout }
+    }
+
+    /// Whether the node was waited for in vain, to connect or to answer.
+    pub fn is_timeout(&self) -> bool {
+        self.is_timeout
     }
 
     /// Whether the node may have carried out what it was sent, or may still.
@@ -145,10 +153,22 @@ pub struct Late {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link(u64);
 
+/// The key of an item that is added when it is missing and never changed: its value is when the
+/// server was first seen empty, in microseconds of Unix time, behind a random number.
+const BIRTH: &[u8] = b"sc:birth";
+
+/// What the birth mark is asked for with.
+const BIRTH_TAG: Tag = Tag(0);
+
 /// One endpoint of a pool.
 pub struct Node {
     address: NodeAddress,
+    /// Whether it is asked for its birth mark.
+    marks_birth: bool,
+    birth_us: Option<u64>,
     connection: Option<Connection>,
+    /// When the answers to what was sent have to be here.
+    deadline: Instant,
     /// Connections so far.
     links: u64,
     /// Exchanges that were waited for.
@@ -159,7 +179,28 @@ pub struct Node {
 impl Node {
     /// A node that is not connected yet.
     pub fn new(address: NodeAddress) -> Self {
-        Self { address, connection: None, links: 0, round_trips: 0, late: Vec::new() }
+        Self {
+            address,
+            marks_birth: false,
+            birth_us: None,
+            connection: None,
+            deadline: Instant::now(),
+            links: 0,
+            round_trips: 0,
+            late: Vec::new(),
+        }
+    }
+
+    /// The same, which is asked for its birth mark when it is connected to, and gets one if it has
+    /// none.
+    pub fn with_birth(address: NodeAddress) -> Self {
+        Self { marks_birth: true, ..Self::new(address) }
+    }
+
+    /// When the connected server was first seen empty, in microseconds of Unix time; none if that
+    /// is not known.
+    pub fn birth_us(&self) -> Option<u64> {
+        self.birth_us
     }
 
     /// Its address.
@@ -199,20 +240,21 @@ impl Node {
         let deadline = Instant::now() + timeouts.connect;
         let connecting = Connection::open(world, &self.address, timeouts.connect);
         self.round_trips += 1;
-        let reason = match timeout_at(deadline, connecting).await {
+        let (is_timeout, reason) = match timeout_at(deadline, connecting).await {
             Ok(Ok(connection)) => {
                 self.links += 1;
                 self.connection = Some(connection);
+                self.birth_us = None;
                 return Ok(());
             }
-            Ok(Err(Broken { cause, reason })) if cause != Cause::Timeout => reason,
+            Ok(Err(Broken { cause, reason })) if cause != Cause::Timeout => (false, reason),
             Ok(Err(_)) | Err(_) => {
                 let spent = crate::config::time_with_unit(timeouts.connect);
-                format!("no answer within {spent} (sessclust.connect_timeout)")
+                (true, format!("no answer within {spent} (sessclust.connect_timeout)"))
             }
         };
         let text = format!("cannot connect to {}: {reason}", self.address);
-        Err(Failure::new(Cause::Connect, text))
+        Err(Failure::new(Cause::Connect, text, is_timeout))
     }
 
     /// Sends requests in one write and waits for their answers, which come in the same order, one
@@ -226,13 +268,43 @@ impl Node {
         timeouts: &Timeouts,
         requests: &[Request<'_>],
     ) -> Result<Vec<Answer>, Failure> {
+        self.send(world, timeouts, requests).await?;
+        self.receive(timeouts).await
+    }
+
+    /// The first half of [`Node::exchange`]: others can be sent to before this one is waited for.
+    ///
+    /// # Errors
+    /// [`Failure`]; the connection is closed then.
+    pub async fn send(
+        &mut self,
+        world: &dyn World,
+        timeouts: &Timeouts,
+        requests: &[Request<'_>],
+    ) -> Result<(), Failure> {
         self.ready(world, timeouts).await?;
         let connection = self.connection.as_mut().expect("it was made ready");
-        self.round_trips += 1;
         connection.set_patience(timeouts.request);
-        let deadline = Instant::now() + timeouts.request;
-        let result = timeout_at(deadline, connection.exchange(requests, &mut self.late)).await;
+        self.deadline = Instant::now() + timeouts.request;
+        let result = timeout_at(self.deadline, connection.send(requests)).await;
         self.judge(result, timeouts)
+    }
+
+    /// The second half of [`Node::exchange`]: the answers to what was sent. What has arrived is
+    /// read even if the time is up, for another node may have been waited for.
+    ///
+    /// # Errors
+    /// [`Failure`]; the connection is closed then.
+    pub async fn receive(&mut self, timeouts: &Timeouts) -> Result<Vec<Answer>, Failure> {
+        let connection = self.connection.as_mut().expect("what was sent keeps it open");
+        self.round_trips += 1;
+        let left = self.deadline.saturating_duration_since(Instant::now()).max(LATE_ANSWER_GRACE);
+        connection.set_patience(left);
+        let deadline = Instant::now() + left;
+        let result = timeout_at(deadline, connection.receive(&mut self.late)).await;
+        let answers = self.judge(result, timeouts);
+        self.take_birth();
+        answers
     }
 
     /// Sends requests without waiting for their answers; those that are not quiet come back with
@@ -272,6 +344,7 @@ impl Node {
 
     /// Takes the answers that came late.
     pub fn late(&mut self) -> Vec<Late> {
+        self.take_birth();
         std::mem::take(&mut self.late)
     }
 
@@ -280,7 +353,50 @@ impl Node {
         if self.connection.as_ref().is_some_and(Connection::has_unasked_input) {
             self.close();
         }
-        self.connect(world, timeouts).await
+        let is_new = self.connection.is_none();
+        self.connect(world, timeouts).await?;
+        if is_new && self.marks_birth {
+            self.ask_birth(world, timeouts).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks when the server was born; the answer comes before that to anything else.
+    async fn ask_birth(&mut self, world: &dyn World, timeouts: &Timeouts) -> Result<(), Failure> {
+        let key = Key::new(BIRTH).expect("printable");
+        let now_us = world.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let value = format!("{:016x} {now_us}", world.random() as u64);
+        let opaque = Opaque(0);
+        let asked = [
+            Request::Set {
+                key,
+                value: value.as_bytes(),
+                ttl: Ttl::UNLIMITED,
+                condition: Condition::Absent,
+                opaque,
+            },
+            Request::Get { key, opaque },
+        ];
+        let connection = self.connection.as_mut().expect("it was just made");
+        connection.set_patience(timeouts.request);
+        let deadline = Instant::now() + timeouts.request;
+        let posted = connection.post(&asked, BIRTH_TAG, &mut self.late);
+        let result = timeout_at(deadline, posted).await;
+        self.judge(result, timeouts)
+    }
+
+    fn take_birth(&mut self) {
+        let mut birth_us = None;
+        self.late.retain(|late| {
+            if late.tag == BIRTH_TAG
+                && let Some(Answer::Value { bytes, .. }) = &late.answer
+            {
+                let text = std::str::from_utf8(bytes).ok();
+                birth_us = text.and_then(|text| text.split_once(' ')?.1.parse().ok());
+            }
+            late.tag != BIRTH_TAG
+        });
+        self.birth_us = birth_us.or(self.birth_us);
     }
 
     /// Closes the connection unless all went well.
@@ -303,7 +419,7 @@ impl Node {
             }
         };
         self.close();
-        Err(Failure::new(cause, text))
+        Err(Failure::new(cause, text, cause == Cause::Timeout))
     }
 
     /// Closes the connection. What it still owed is never known.

@@ -142,18 +142,15 @@ impl Pipeline {
         }
     }
 
-    pub(super) async fn exchange(
+    /// The answers to what was sent without a tag.
+    pub(super) async fn receive_all(
         &mut self,
-        requests: &[Request<'_>],
         late: &mut Vec<Late>,
     ) -> Result<Vec<Answer>, Broken> {
-        self.send(requests, None).await?;
-        let mut answers = Vec::with_capacity(requests.len());
-        while self
-            .expected
-            .iter()
-            .any(|expected| expected.tag.is_none() && !expected.request.is_quiet())
-        {
+        let is_awaited =
+            |expected: &Expected| expected.tag.is_none() && !expected.request.is_quiet();
+        let mut answers = Vec::with_capacity(self.expected.len());
+        while self.expected.iter().any(is_awaited) {
             let (tag, answer) = self.receive().await?;
             match tag {
                 None => answers.push(answer),
@@ -161,10 +158,6 @@ impl Pipeline {
             }
         }
         Ok(answers)
-    }
-
-    pub(super) async fn post(&mut self, requests: &[Request<'_>], tag: Tag) -> Result<(), Broken> {
-        self.send(requests, Some(tag)).await
     }
 
     pub(super) async fn settle(&mut self, late: &mut Vec<Late>) -> Result<(), Broken> {
@@ -175,7 +168,12 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn send(&mut self, requests: &[Request<'_>], tag: Option<Tag>) -> Result<(), Broken> {
+    /// Sends requests in one write. With a tag, nobody waits for the answers.
+    pub(super) async fn send(
+        &mut self,
+        requests: &[Request<'_>],
+        tag: Option<Tag>,
+    ) -> Result<(), Broken> {
         self.output.clear();
         for request in requests {
             let request = request.numbered(Opaque(self.next));

@@ -6,7 +6,7 @@ use crate::config::save_path::{Endpoint, NodeAddress, SavePath};
 use crate::config::{Placement, RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::{self, Open};
-use crate::machine::{Queue, process_id};
+use crate::machine::{Board, Queue, process_id};
 use crate::node::{Node, System};
 use crate::stats::Counters;
 use rustix::process::Pid;
@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A store.
 pub enum Store {
@@ -197,8 +198,11 @@ impl Locked {
 pub struct Pool {
     nodes: Vec<NodeAddress>,
     kind: RingKind,
+    replicas: u32,
     placement: Placement,
     local_node: Option<Endpoint>,
+    /// What this machine knows about the nodes.
+    board: Arc<Board>,
     /// Index of the node that new sessions are to belong to.
     near: Option<usize>,
     counters: &'static Counters,
@@ -257,9 +261,13 @@ impl Pool {
             }
             _ => None,
         };
+        let names: Vec<u64> =
+            nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes())).collect();
         Ok(Self {
+            board: Arc::new(Board::private(&names)),
             nodes,
             kind: settings.ring,
+            replicas: settings.replicas,
             placement: settings.placement,
             local_node: settings.local_node.clone(),
             near,
@@ -298,6 +306,8 @@ impl Pool {
             self.kind,
             Arc::new(System),
             Queue::open(),
+            Arc::clone(&self.board),
+            self.replicas,
             self.counters,
         )?;
         let live = Arc::new(Live { runtime, cluster: Mutex::new(cluster) });
@@ -327,8 +337,8 @@ impl Store {
             // A process that changes its user needs another directory.
             Self::Local(store) => store.uid() == local::Store::current_uid(),
             Self::Pool(pool) => {
-                (pool.kind, pool.placement, &pool.local_node)
-                    == (settings.ring, settings.placement, &settings.local_node)
+                (pool.kind, pool.replicas, pool.placement, &pool.local_node)
+                    == (settings.ring, settings.replicas, settings.placement, &settings.local_node)
             }
         }
     }
