@@ -71,6 +71,23 @@ pub const LIFETIME_DEFAULT_S: u64 = 1440;
 /// How long an answer is still read for when its time is up: it has arrived while another node was
 /// waited for, or it has not.
 pub const LATE_ANSWER_GRACE: Duration = Duration::from_millis(5);
+/// Time that a node that was down has to answer well before it is used again. The system calls and
+/// the two or three round trips of one request take less, so it is not one request that decides.
+pub const BOARD_STEADY: Duration = Duration::from_millis(50);
+
+/// A node that goes down again within this time after it came back goes up and down.
+pub const BOARD_FLAP: Duration = Duration::from_secs(60);
+
+/// Intervals for which nobody has looked at a node that is down, after which a request does. More
+/// than one, for a thread may be late on a busy machine, and a request that looks may have to wait.
+pub const BOARD_UNWATCHED: u64 = 5;
+
+/// The interval between two looks at a node that is down if nobody has said, in milliseconds: the
+/// default of `sessclust.probe_interval`.
+pub const BOARD_INTERVAL_MS_DEFAULT: u64 = 1000;
+
+/// The longest such interval, in milliseconds: the largest `sessclust.probe_interval`.
+pub const BOARD_INTERVAL_MS_MAX: u64 = 60_000;
 
 /// Most nodes that can be told to keep one session.
 pub const REPLICAS_MAX: u32 = 5;

@@ -1,45 +1,365 @@
-//! The health board: what the processes of this machine know about the nodes of a pool.
+//! The health board: what all processes of this user on this machine know about the nodes of their
+//! pools, so that what one of them has learned by waiting in vain spares the others the wait.
+//!
+//! A node is found by its name, a hash of its address, whichever pool it is in and whoever opened
+//! the board first. It has one of the segment's slots, which is never given back: the first free
+//! one from `name % slots` on. A node for which there is none any more, like all nodes where there
+//! is no shared memory, has a slot that only this process knows.
+//!
+//! ```text
+//! name      u64        0: the slot is free
+//! state     u64        down | flaps | failures | mark                 (1, 2, 21, 40 bits)
+//! look      u64        when somebody last looked | the interval       (40, 24 bits)
+//! since     u64        when it was taken down
+//! latency   u64        of the last probe, in us; 0: none yet
+//! drained   u64        DRAINED; anything else: not
+//! reason    128 bytes  text, up to the first 0
+//! ```
+//!
+//! Times are `World::uptime` in milliseconds, and 0 is none. All that decides is in `state`, which
+//! goes from one value to the next by a single exchange: a process may be killed anywhere, and any
+//! bytes are a state out of which the rules lead. The rest is for people, or says only when to look
+//! again. It is compared by distance, so that a time that cannot be is one long ago.
+//!
+//! # When a node is down, and when it is back
+//!
+//! ```text
+//! up      fails                        down; flaps + 1 if it came back within the last minute,
+//!                                      otherwise 0
+//! down    fails                        whatever good was seen of it is forgotten
+//! down    answers, the first time      mark = now: good since then
+//! down    answers, steady later        up; mark = now: back since then
+//! ```
+//!
+//! One timeout or refused connection is enough to take a node down, for it has cost a request its
+//! time, and the next would pay the same. That it answers once is not enough to bring it back: a
+//! server that is starting, or swapping, does that. So two answers with no failure in between are
+//! asked for, [`BOARD_STEADY`] apart at least, in which time a request has come to its end and the
+//! server's clock has gone on. Answers of probes and those that a request still gets from a node
+//! that it holds are worth the same. Each flap in a row makes the distance four times as long and
+//! the interval between two looks twice, up to 3.2 s and eight intervals.
+//!
+//! # Who looks
+//!
+//! * [`Board::claim_probe`] gives a node that is down to one caller in each interval: the thread of
+//!   one process of the machine. No request waits for it.
+//! * Where there are no such threads (CLI, `php -S`, a machine that was idle), nobody has looked for
+//!   [`BOARD_UNWATCHED`] intervals when a request comes. [`Board::is_up`] then says yes to one
+//!   caller, which finds out by using the node. Once the node has answered, the next look is one
+//!   interval later.
+//!
+//! A node is drained by the operator, whether it is up or down, and stays so until it is told
+//! otherwise or the machine is restarted.
 
-use std::sync::atomic::AtomicBool;
+use super::segment::Segment;
+use crate::limits::{
+    BOARD_FLAP, BOARD_INTERVAL_MS_DEFAULT, BOARD_INTERVAL_MS_MAX, BOARD_STEADY, BOARD_UNWATCHED,
+};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 /// What is known about the nodes of one pool. Times are those of `World::uptime`.
 #[derive(Debug)]
-pub struct Board {
-    down: Vec<AtomicBool>,
+pub struct Board(Vec<Place>);
+
+type Slots = Segment<Slot, 512>;
+
+/// Where the slot of a node is.
+#[derive(Debug)]
+enum Place {
+    /// In the segment, by its index.
+    Shared(Arc<Slots>, usize),
+    /// Of this process alone.
+    Private(Box<Slot>),
+}
+
+/// What people want to know of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// It does not answer.
+    pub is_down: bool,
+    /// The operator has taken it out of use.
+    pub is_drained: bool,
+    /// How often in a row it has failed; 0 when it is up.
+    pub failures: u32,
+    /// Since when it is down, or back; none if it never was down.
+    pub since: Option<Duration>,
+    /// How long the last probe took that it answered.
+    pub latency: Option<Duration>,
+    /// Why it failed the last time.
+    pub reason: Option<String>,
 }
 
 impl Board {
+    /// The board that all processes of this user share, for the nodes of these names.
+    pub fn open(names: &[u64]) -> Self {
+        Self::open_in(Path::new("/dev/shm"), names)
+    }
+
+    /// The same with the shared memory below another directory.
+    pub fn open_in(base: &Path, names: &[u64]) -> Self {
+        let segment: Option<Arc<Slots>> = Segment::open(base).map(Arc::new);
+        let place = |name: &u64| {
+            let segment = segment.as_ref()?;
+            let index = Slot::find(segment.slots(), *name)?;
+            Some(Place::Shared(Arc::clone(segment), index))
+        };
+        let place_of = |name| place(name).unwrap_or_else(|| Place::Private(Box::default()));
+        Self(names.iter().map(place_of).collect())
+    }
+
     /// A board that nobody else shares, for the nodes of these names.
     pub fn private(names: &[u64]) -> Self {
-        Self { down: names.iter().map(|_| AtomicBool::new(false)).collect() }
+        Self(names.iter().map(|_| Place::Private(Box::default())).collect())
     }
 
     /// Whether a node answers, as far as is known. True as well for one that is down and that
-    /// nobody has looked at for long: the caller then looks, and tells what it has found.
-    pub fn is_up(&self, node: usize, _now: Duration) -> bool {
-        !self.down[node].load(SeqCst)
+    /// nobody has looked at for long: the caller then looks, and tells what it has found. Costs a
+    /// load where all is well.
+    pub fn is_up(&self, node: usize, now: Duration) -> bool {
+        let slot = self.slot(node);
+        let state = slot.state();
+        if !state.is_down {
+            return true;
+        }
+        let intervals = if state.mark == 0 { BOARD_UNWATCHED } else { 1 };
+        slot.claim(state, ms(now), intervals, slot.look().interval)
     }
 
     /// Whether the operator has taken a node out of use. It may well answer.
-    pub fn is_drained(&self, _node: usize) -> bool {
-        false
+    pub fn is_drained(&self, node: usize) -> bool {
+        self.slot(node).drained.load(SeqCst) == DRAINED
+    }
+
+    /// Takes a node out of use, or back into it.
+    pub fn drain(&self, node: usize, is_drained: bool) {
+        self.slot(node).drained.store(if is_drained { DRAINED } else { 0 }, SeqCst);
     }
 
     /// A node has not answered. Says whether this has taken it down.
-    pub fn failed(&self, node: usize, _now: Duration) -> bool {
-        !self.down[node].swap(true, SeqCst)
+    pub fn failed(&self, node: usize, now: Duration) -> bool {
+        let (slot, now) = (self.slot(node), ms(now));
+        let before = slot.update(|state| {
+            if !state.is_down {
+                // Before the others see that it is down: waiting in vain was a look.
+                slot.since.store(now, SeqCst);
+                let look = slot.look();
+                slot.look.store(Look { at: now, ..look }.pack(), SeqCst);
+            }
+            Some(state.failed(now))
+        });
+        !before.is_down
+    }
+
+    /// Keeps for people why a node has failed, as much of it as there is room for. Of two who write
+    /// at once, both may leave a part.
+    pub fn explain(&self, node: usize, reason: &str) {
+        let bytes = reason.bytes().map(|byte| if byte == 0 { b' ' } else { byte });
+        let mut bytes = bytes.chain(std::iter::repeat(0));
+        for word in &self.slot(node).reason {
+            let word_bytes = std::array::from_fn(|_| bytes.next().unwrap_or(0));
+            word.store(u64::from_le_bytes(word_bytes), SeqCst);
+        }
     }
 
     /// A node has answered. Says whether this has brought it back. Costs a load where all is well.
-    pub fn answered(&self, node: usize, _now: Duration) -> bool {
-        self.down[node].swap(false, SeqCst)
+    pub fn answered(&self, node: usize, now: Duration) -> bool {
+        let mut is_back = false;
+        self.slot(node).update(|state| {
+            let next = state.answered(ms(now));
+            is_back = next.is_some_and(|next| !next.is_down);
+            next
+        });
+        is_back
+    }
+
+    /// A node has answered a probe. Says whether this has brought it back.
+    pub fn probed(&self, node: usize, now: Duration, latency: Duration) -> bool {
+        self.slot(node).latency.store((latency.as_micros() as u64).max(1), SeqCst);
+        self.answered(node, now)
     }
 
     /// A node that is down and to be looked at by the caller; nobody else looks at it for the next
-    /// `interval`.
-    pub fn claim_probe(&self, _now: Duration, _interval: Duration) -> Option<usize> {
-        self.down.iter().position(|down| down.load(SeqCst))
+    /// `interval`, or longer if it goes up and down.
+    pub fn claim_probe(&self, now: Duration, interval: Duration) -> Option<usize> {
+        let interval = interval.as_millis() as u64;
+        (0..self.0.len()).find(|node| {
+            let slot = self.slot(*node);
+            let state = slot.state();
+            state.is_down && slot.claim(state, ms(now), 1, interval)
+        })
+    }
+
+    /// Whether any node is down, and so has to be looked at.
+    pub fn is_any_down(&self) -> bool {
+        (0..self.0.len()).any(|node| self.slot(node).state().is_down)
+    }
+
+    /// What people want to know of a node.
+    pub fn health(&self, node: usize) -> Health {
+        let slot = self.slot(node);
+        let state = slot.state();
+        let time = |ms| Some(Duration::from_millis(ms)).filter(|time| !time.is_zero());
+        let latency = Duration::from_micros(slot.latency.load(SeqCst));
+        Health {
+            is_down: state.is_down,
+            is_drained: self.is_drained(node),
+            failures: state.failures,
+            since: time(if state.is_down { slot.since.load(SeqCst) } else { state.mark }),
+            latency: Some(latency).filter(|latency| !latency.is_zero()),
+            reason: slot.reason(),
+        }
+    }
+
+    fn slot(&self, node: usize) -> &Slot {
+        match &self.0[node] {
+            Place::Shared(segment, index) => &segment.slots()[*index],
+            Place::Private(slot) => slot,
+        }
+    }
+}
+
+/// What `drained` holds if the node is: no bytes by chance.
+const DRAINED: u64 = u64::from_be_bytes(*b"drained!");
+
+/// A time as it is kept. Never 0; 40 bits are 34 years.
+fn ms(time: Duration) -> u64 {
+    (time.as_millis() as u64).clamp(1, TIME_MAX)
+}
+
+const TIME_MAX: u64 = (1 << 40) - 1;
+
+/// What is known of one node; see the head of this file.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(super) struct Slot {
+    name: AtomicU64,
+    state: AtomicU64,
+    look: AtomicU64,
+    since: AtomicU64,
+    latency: AtomicU64,
+    drained: AtomicU64,
+    reason: [AtomicU64; 16],
+}
+
+impl Slot {
+    /// The index of the slot of this name, which is taken if it is new; none if all are in use.
+    fn find(slots: &[Self], name: u64) -> Option<usize> {
+        let name = name.max(1);
+        let start = name as usize % slots.len();
+        (start..slots.len()).chain(0..start).find(|index| {
+            let taken = slots[*index].name.compare_exchange(0, name, SeqCst, SeqCst);
+            taken.is_ok() || taken == Err(name)
+        })
+    }
+
+    fn state(&self) -> State {
+        State::unpack(self.state.load(SeqCst))
+    }
+
+    /// Goes to the next state, if there is one, and says which it was before.
+    fn update(&self, mut next: impl FnMut(State) -> Option<State>) -> State {
+        let change = |state| next(State::unpack(state)).map(State::pack);
+        let (Ok(before) | Err(before)) = self.state.fetch_update(SeqCst, SeqCst, change);
+        State::unpack(before)
+    }
+
+    fn look(&self) -> Look {
+        Look::unpack(self.look.load(SeqCst))
+    }
+
+    /// Whether it is for the caller to look, for nobody has for so many intervals.
+    fn claim(&self, state: State, now: u64, intervals: u64, interval: u64) -> bool {
+        let look = self.look();
+        let interval = match interval {
+            0 => BOARD_INTERVAL_MS_DEFAULT,
+            _ => interval.min(BOARD_INTERVAL_MS_MAX),
+        };
+        let pause = (interval * intervals) << state.flaps;
+        let next = Look { at: now, interval };
+        let is_due = now.abs_diff(look.at) >= pause;
+        is_due && self.look.compare_exchange(look.pack(), next.pack(), SeqCst, SeqCst).is_ok()
+    }
+
+    fn reason(&self) -> Option<String> {
+        let words = self.reason.iter().flat_map(|word| word.load(SeqCst).to_le_bytes());
+        let bytes: Vec<u8> = words.take_while(|byte| *byte != 0).collect();
+        let text = String::from_utf8_lossy(&bytes).replace(char::is_control, " ");
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// What decides whether a node is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    is_down: bool,
+    /// How often in a row it went down soon after it had come back.
+    flaps: u32,
+    failures: u32,
+    /// Down: good since. Up: back since.
+    mark: u64,
+}
+
+impl State {
+    const FLAPS_MAX: u32 = 3;
+    const FAILURES_MAX: u32 = (1 << 21) - 1;
+
+    fn unpack(bits: u64) -> Self {
+        Self {
+            is_down: bits >> 63 != 0,
+            flaps: (bits >> 61) as u32 & Self::FLAPS_MAX,
+            failures: (bits >> 40) as u32 & Self::FAILURES_MAX,
+            mark: bits & TIME_MAX,
+        }
+    }
+
+    fn pack(self) -> u64 {
+        let head = u64::from(self.is_down) << 63 | u64::from(self.flaps) << 61;
+        head | u64::from(self.failures) << 40 | self.mark
+    }
+
+    fn failed(self, now: u64) -> Self {
+        let failures = (self.failures + 1).min(Self::FAILURES_MAX);
+        let was_just_back = self.mark != 0 && now.abs_diff(self.mark) < ms(BOARD_FLAP);
+        let flaps = match was_just_back {
+            _ if self.is_down => self.flaps,
+            true => (self.flaps + 1).min(Self::FLAPS_MAX),
+            false => 0,
+        };
+        Self { is_down: true, flaps, failures, mark: 0 }
+    }
+
+    /// None if nothing changes.
+    fn answered(self, now: u64) -> Option<Self> {
+        let steady = ms(BOARD_STEADY) << (2 * self.flaps);
+        match self {
+            Self { is_down: false, .. } => None,
+            Self { mark: 0, .. } => Some(Self { mark: now, ..self }),
+            Self { mark, .. } if now.abs_diff(mark) < steady => None,
+            _ => Some(Self { is_down: false, failures: 0, mark: now, ..self }),
+        }
+    }
+}
+
+/// When somebody last looked at a node that was down, and how often that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    at: u64,
+    /// In milliseconds.
+    interval: u64,
+}
+
+impl Look {
+    const INTERVAL_BITS: u32 = 24;
+
+    fn unpack(bits: u64) -> Self {
+        Self { at: bits >> Self::INTERVAL_BITS, interval: bits & ((1 << Self::INTERVAL_BITS) - 1) }
+    }
+
+    fn pack(self) -> u64 {
+        self.at << Self::INTERVAL_BITS | self.interval
     }
 }

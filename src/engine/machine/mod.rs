@@ -5,9 +5,9 @@
 //! * [`process_id`] (fork.rs): who this is.
 //! * [`Queue`] (queue.rs): who of them waits for the same thing, first come first served, in memory
 //!   that they share (segment.rs).
-//! * [`Board`] (board.rs): what they know about the nodes of a pool.
+//! * [`Board`] (board.rs): what they know about the nodes of a pool, in such memory too.
 //!
-//! Both are about order and cost only. What may be done is decided elsewhere, by a lock that holds
+//! The last two are about order and cost only. What may be done is decided elsewhere, by a lock that holds
 //! between machines too; so where something is missing here (no `/proc`, no shared memory), the
 //! answer is the careful one, and nothing fails.
 
@@ -17,7 +17,7 @@ mod queue;
 mod segment;
 mod who;
 
-pub use board::Board;
+pub use board::{Board, Health};
 pub use fork::process_id;
 pub use queue::{Joined, Queue, Ticket};
 pub use who::{Identity, Process, host_name};

@@ -53,7 +53,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Queue {
     base: PathBuf,
-    segment: RefCell<Option<Arc<Segment>>>,
+    segment: RefCell<Option<Arc<Slots>>>,
 }
 
 /// What came of the wish to queue.
@@ -87,7 +87,7 @@ impl Queue {
     /// them. Costs a load.
     pub fn is_contended(&self, key: u64) -> bool {
         let segment = self.segment.borrow();
-        segment.as_ref().is_some_and(|segment| segment.slot(key).state().is_used_for(tag(key)))
+        segment.as_ref().is_some_and(|segment| slot(segment, key).state().is_used_for(tag(key)))
     }
 
     /// Takes a place in the queue for `key`, unless `waiters_max` wait there (0: no limit).
@@ -95,7 +95,7 @@ impl Queue {
         let (Some(own), Some(segment)) = (Identity::own(), self.current_segment()) else {
             return Joined::NoQueue;
         };
-        let slot = segment.slot(key);
+        let slot = slot(&segment, key);
         let refusal = |state: State| match state {
             _ if state.is_free() => None,
             _ if state.tag != tag(key) || state.tickets() > QUEUE_TICKETS_MAX => {
@@ -139,7 +139,7 @@ impl Queue {
     /// called when it has been, whether or not anybody queues: that costs a load.
     pub fn released(&self, key: u64) {
         if let Some(segment) = self.segment.borrow().as_ref() {
-            let slot = segment.slot(key);
+            let slot = slot(segment, key);
             if slot.state().is_used_for(tag(key)) {
                 slot.wake_first();
             }
@@ -148,7 +148,7 @@ impl Queue {
 
     /// The segment that others find. Another one only where somebody waits anyway: who holds
     /// tickets goes on with the old one.
-    fn current_segment(&self) -> Option<Arc<Segment>> {
+    fn current_segment(&self) -> Option<Arc<Slots>> {
         let is_current = self.segment.borrow().as_ref().is_some_and(|segment| segment.is_current());
         if !is_current {
             self.map();
@@ -158,17 +158,14 @@ impl Queue {
 
     /// Without shared memory everybody asks for itself, which needs no error.
     fn map(&self) {
-        let uid = rustix::process::geteuid().as_raw();
-        *self.segment.borrow_mut() = Identity::own()
-            .and_then(|own| Segment::open(&self.base, uid, own.machine).ok())
-            .map(Arc::new);
+        *self.segment.borrow_mut() = Segment::open(&self.base).map(Arc::new);
     }
 }
 
 /// A place in a queue, left when dropped: by the process that took it, not by its forks.
 #[derive(Debug)]
 pub struct Ticket {
-    segment: Arc<Segment>,
+    segment: Arc<Slots>,
     key: u64,
     /// What is in the slot as long as the place is not lost.
     entry: Cell<Entry>,
@@ -248,7 +245,7 @@ impl Ticket {
     }
 
     fn slot(&self) -> &Slot {
-        self.segment.slot(self.key)
+        slot(&self.segment, self.key)
     }
 }
 
@@ -265,6 +262,13 @@ impl Drop for Ticket {
             slot.wake_first();
         }
     }
+}
+
+/// The shared memory: a slot for each value of a key's last 8 bits.
+type Slots = Segment<Slot, 256>;
+
+fn slot(slots: &Slots, key: u64) -> &Slot {
+    &slots.slots()[key as usize % slots.slots().len()]
 }
 
 /// A key's bits that are not used to find its slot.

@@ -1,19 +1,23 @@
 //! Memory that all processes of one user on this machine share: a file in `/dev/shm`, mapped.
 //!
 //! ```text
-//! /dev/shm/sessclust-u<uid>/queue-<layout>-<machine, 16 digits>
+//! /dev/shm/sessclust-u<uid>/queue-<layout>-<machine, 16 digits>     queues, queue.rs
+//! /dev/shm/sessclust-u<uid>/board-<layout>-<machine, 16 digits>     the health board, board.rs
 //! ```
+//!
+//! Each begins with a word that says what it is and in which layout; its slots follow from byte 64.
 //!
 //! The name of the machine keeps containers apart that share `/dev/shm` but not their process
 //! numbers. The directory can be made by anybody before us, so it is used only if it is this user's
 //! and nobody else can write it; what lies within is then this user's too.
 //!
-//! Whoever opens the file makes it whole: zeros are a segment in which nobody queues. A file of
-//! another length, with another start or that is no file at all is damaged, and is replaced. Those
-//! who have the old one mapped go on with it; they only queue apart from the others.
+//! Whoever opens the file makes it whole: zeros are slots that nobody uses. A file of another
+//! length, with another start or that is no file at all is damaged, and is replaced. Those who have
+//! the old one mapped go on with it; they only share nothing with the others any more.
 #![allow(unsafe_code, reason = "mapping memory is the one thing here that no safe function does")]
 
-use super::queue::Slot;
+use super::who::Identity;
+use super::{board, queue};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -23,38 +27,70 @@ use std::path::Path;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Changes with everything that another version would read differently.
-const LAYOUT: u64 = 1;
-/// "scqu" and the layout.
-const START: u64 = 0x7363_7175 << 32 | LAYOUT;
-const SLOTS: usize = 256;
-
-/// What is in the file. Any bytes are a valid one: all of it is atomics of fixed width.
-#[repr(C, align(64))]
-struct Content {
-    start: AtomicU64,
-    slots: [Slot; SLOTS],
+/// What the slots of a file are.
+///
+/// # Safety
+/// Any bytes are a valid one: all of it is atomics of fixed width.
+pub(super) unsafe trait Slot {
+    /// What the name of the file begins with.
+    const NAME: &'static str;
+    /// Tells the file from any other.
+    const MARK: u32;
+    /// Changes with everything that another version would read differently.
+    const LAYOUT: u32;
 }
 
-const _: () = assert!(size_of::<Content>() == 64 + SLOTS * 576);
+// SAFETY: all its fields are atomics of fixed width.
+unsafe impl Slot for queue::Slot {
+    const NAME: &'static str = "queue";
+    /// "scqu".
+    const MARK: u32 = 0x7363_7175;
+    const LAYOUT: u32 = 1;
+}
+
+// SAFETY: all its fields are atomics of fixed width.
+unsafe impl Slot for board::Slot {
+    const NAME: &'static str = "board";
+    /// "scbo".
+    const MARK: u32 = 0x7363_626f;
+    const LAYOUT: u32 = 1;
+}
+
+/// What is in the file.
+#[repr(C, align(64))]
+struct Content<S, const N: usize> {
+    start: AtomicU64,
+    slots: [S; N],
+}
+
+const _: () = assert!(size_of::<Content<queue::Slot, 256>>() == 64 + 256 * 576);
+const _: () = assert!(size_of::<Content<board::Slot, 512>>() == 64 + 512 * 192);
 
 /// The mapped file.
 #[derive(Debug)]
-pub(super) struct Segment {
-    content: NonNull<Content>,
+pub(super) struct Segment<S, const N: usize> {
+    content: NonNull<Content<S, N>>,
     file: OwnedFd,
 }
 
 // SAFETY: the mapping belongs to no thread, and all access to it is through atomics.
-unsafe impl Send for Segment {}
+unsafe impl<S: Slot, const N: usize> Send for Segment<S, N> {}
 // SAFETY: likewise.
-unsafe impl Sync for Segment {}
+unsafe impl<S: Slot, const N: usize> Sync for Segment<S, N> {}
 
-impl Segment {
-    /// Maps the segment of user `uid` and this machine below `base`, and makes it if it is missing.
-    pub(super) fn open(base: &Path, uid: u32, machine: u64) -> rustix::io::Result<Self> {
+impl<S: Slot, const N: usize> Segment<S, N> {
+    const START: u64 = (S::MARK as u64) << 32 | S::LAYOUT as u64;
+
+    /// Maps the segment of this user and this machine below `base`, and makes it if it is missing.
+    /// None if there is no such memory: whoever asked does without.
+    pub(super) fn open(base: &Path) -> Option<Self> {
+        let own = Identity::own()?;
+        Self::open_for(base, rustix::process::geteuid().as_raw(), own.machine).ok()
+    }
+
+    fn open_for(base: &Path, uid: u32, machine: u64) -> rustix::io::Result<Self> {
         let directory = open_directory(base, uid)?;
-        let name = format!("queue-{LAYOUT}-{machine:016x}");
+        let name = format!("{}-{}-{machine:016x}", S::NAME, S::LAYOUT);
         match Self::open_file(directory.as_fd(), &name, uid) {
             Err(Errno::BADMSG | Errno::LOOP) => {
                 rustix::fs::unlinkat(&directory, &name, AtFlags::empty())?;
@@ -64,9 +100,9 @@ impl Segment {
         }
     }
 
-    /// The slot of a key.
-    pub(super) fn slot(&self, key: u64) -> &Slot {
-        &self.content().slots[key as usize % SLOTS]
+    /// All slots.
+    pub(super) fn slots(&self) -> &[S; N] {
+        &self.content().slots
     }
 
     /// Whether others find the same file. Who logs out may take it along, logind.conf(5),
@@ -81,7 +117,7 @@ impl Segment {
         // A pipe of this name must not hold us up.
         let flags = flags | OFlags::NONBLOCK;
         let file = rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?;
-        let length = size_of::<Content>();
+        let length = size_of::<Content<S, N>>();
         let stat = rustix::fs::fstat(&file)?;
         let is_whole = stat.st_size == 0 || stat.st_size == length as i64;
         if !is_whole || !is_private(&stat, FileType::RegularFile, uid) {
@@ -91,24 +127,23 @@ impl Segment {
         // process (SIGBUS). So all of it is asked for here, where that is an error.
         rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, length as u64)?;
         let segment = Self::map(file)?;
-        let start =
-            segment.content().start.compare_exchange(0, START, Ordering::SeqCst, Ordering::SeqCst);
-        match start {
-            Ok(_) | Err(START) => Ok(segment),
-            Err(_) => Err(Errno::BADMSG),
+        let start = &segment.content().start;
+        match start.compare_exchange(0, Self::START, Ordering::SeqCst, Ordering::SeqCst) {
+            Err(other) if other != Self::START => Err(Errno::BADMSG),
+            Ok(_) | Err(_) => Ok(segment),
         }
     }
 
     fn map(file: OwnedFd) -> rustix::io::Result<Self> {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
-        let length = size_of::<Content>();
+        let length = size_of::<Content<S, N>>();
         // SAFETY: a null address lets the kernel choose, so no existing mapping is touched.
         let address = unsafe { mmap(null_mut(), length, protection, MapFlags::SHARED, &file, 0)? };
         let content = NonNull::new(address.cast()).ok_or(Errno::FAULT)?;
         Ok(Self { content, file })
     }
 
-    fn content(&self) -> &Content {
+    fn content(&self) -> &Content<S, N> {
         // SAFETY: `map` got a page-aligned mapping of this length, which lives as long as `self`;
         // the file has this length, and nobody but this user can cut it. Any bytes are a valid
         // `Content`, and all access, by other processes too, is through its atomics.
@@ -116,11 +151,11 @@ impl Segment {
     }
 }
 
-impl Drop for Segment {
+impl<S, const N: usize> Drop for Segment<S, N> {
     fn drop(&mut self) {
         let address: *mut c_void = self.content.as_ptr().cast();
         // SAFETY: the mapping is ours, of this length, and references to it borrow `self`.
-        let _ = unsafe { munmap(address, size_of::<Content>()) };
+        let _ = unsafe { munmap(address, size_of::<Content<S, N>>()) };
     }
 }
 
