@@ -34,8 +34,11 @@ sessclust.write => through => through or delayed
 sessclust.placement => ring => ring or local
 sessclust.local_node => none => a node such as 10.0.0.1:11211, or empty
 sessclust.ring => ketama_weighted => ketama_weighted or ketama
+sessclust.replicas => 2 => 1 to 5
+sessclust.on_outage => fail => fail or local
 sessclust.connect_timeout => 200ms => 1ms to 1m
 sessclust.request_timeout => 500ms => 10ms to 1m
+sessclust.probe_interval => 1s => 100ms to 1m
 
 Counter => Value => Counts, for all processes of this server
 opens => 1 => sessions read
@@ -72,7 +75,10 @@ sessclust.lock_lease => 5s => 5s
 sessclust.lock_wait => 2m => 30s
 sessclust.max_size => 64M => 64M
 sessclust.max_waiters => 32 => 32
+sessclust.on_outage => fail => fail
 sessclust.placement => ring => ring
+sessclust.probe_interval => 1s => 1s
+sessclust.replicas => 2 => 2
 sessclust.request_timeout => 500ms => 500ms
 sessclust.ring => ketama_weighted => ketama_weighted
 sessclust.sync => off => off

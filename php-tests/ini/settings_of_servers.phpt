@@ -20,8 +20,11 @@ foreach ([
         ['cache', 'a:1,b:1', '/var/lib', 'cache:0', "a$host:1"],
     ],
     'ring' => [['ketama', 'ketama_weighted'], ['md5', '%n%s']],
+    'replicas' => [['1', '5'], ['0', '6', '2 ']],
+    'on_outage' => [['local', 'fail'], ['files']],
     'connect_timeout' => [['1ms', '1m'], ['0', '61s']],
     'request_timeout' => [['10ms', '1m'], ['9ms', '1h']],
+    'probe_interval' => [['100ms', '60s'], ['99ms', '61s']],
 ] as $name => [$right, $wrong]) {
     foreach ($right as $value) {
         if (ini_set("sessclust.$name", $value) === false) {
@@ -80,6 +83,14 @@ ring = "md5": false
 Warning: ini_set(): sessclust.ring: "md5" is not a value of it (ketama_weighted or ketama, such as ketama_weighted)
 ring = "%n%s": false
 Warning: ini_set(): sessclust.ring: "%n%s" is not a value of it (ketama_weighted or ketama, such as ketama_weighted)
+replicas = "0": false
+Warning: ini_set(): sessclust.replicas: "0" is not a value of it (1 to 5, such as 2)
+replicas = "6": false
+Warning: ini_set(): sessclust.replicas: "6" is not a value of it (1 to 5, such as 2)
+replicas = "2 ": false
+Warning: ini_set(): sessclust.replicas: "2 " is not a value of it (1 to 5, such as 2)
+on_outage = "files": false
+Warning: ini_set(): sessclust.on_outage: "files" is not a value of it (fail or local, such as fail)
 connect_timeout = "0": false
 Warning: ini_set(): sessclust.connect_timeout: "0" is not a value of it (1ms to 1m, such as 200ms)
 connect_timeout = "61s": false
@@ -88,3 +99,7 @@ request_timeout = "9ms": false
 Warning: ini_set(): sessclust.request_timeout: "9ms" is not a value of it (10ms to 1m, such as 500ms)
 request_timeout = "1h": false
 Warning: ini_set(): sessclust.request_timeout: "1h" is not a value of it (10ms to 1m, such as 500ms)
+probe_interval = "99ms": false
+Warning: ini_set(): sessclust.probe_interval: "99ms" is not a value of it (100ms to 1m, such as 1s)
+probe_interval = "61s": false
+Warning: ini_set(): sessclust.probe_interval: "61s" is not a value of it (100ms to 1m, such as 1s)

@@ -10,6 +10,7 @@ require __DIR__ . '/../config.inc';
 $wrong = [
     'lock_wait' => '10 parsecs', 'max_size' => '1T', 'sync' => 'maybe', 'auto_gc' => '2',
     'lock_lease' => '2s', 'max_waiters' => '64', 'write' => 'back', 'local_node' => 'cache',
+    'replicas' => '6', 'on_outage' => 'ignore', 'probe_interval' => '1',
 ];
 foreach ($wrong as $name => $value) {
     echo run("var_dump(ini_get('sessclust.$name'));", ["sessclust.$name" => $value]);
@@ -38,3 +39,12 @@ string(7) "through"
 
 Warning: PHP Startup: sessclust.local_node: "cache" is not a value of it (a node such as 10.0.0.1:11211, or empty) in %s on line %d
 string(0) ""
+
+Warning: PHP Startup: sessclust.replicas: "6" is not a value of it (1 to 5, such as 2) in %s on line %d
+string(1) "2"
+
+Warning: PHP Startup: sessclust.on_outage: "ignore" is not a value of it (fail or local, such as fail) in %s on line %d
+string(4) "fail"
+
+Warning: PHP Startup: sessclust.probe_interval: "1" is not a value of it (100ms to 1m, such as 1s) in %s on line %d
+string(2) "1s"

@@ -2,12 +2,14 @@
 //! pools, so that what one of them has learned by waiting in vain spares the others the wait.
 //!
 //! A node is found by its name, a hash of its address, whichever pool it is in and whoever opened
-//! the board first. It has one of the segment's slots, which is never given back: the first free
-//! one from `name % slots` on. A node for which there is none any more, like all nodes where there
-//! is no shared memory, has a slot that only this process knows.
+//! the board first. It has one of the segment's slots: the first free one from `name % slots` on;
+//! when all are in use, that of the node which nobody has opened for longest, unless it is drained.
+//! Who loses its slot so, or gets none, as all do where there is no shared memory, goes on with one
+//! that only this process knows.
 //!
 //! ```text
 //! name      u64        0: the slot is free
+//! opened    u64        the larger, the later
 //! state     u64        down | flaps | failures | mark                 (1, 2, 21, 40 bits)
 //! look      u64        when somebody last looked | the interval       (40, 24 bits)
 //! since     u64        when it was taken down
@@ -43,8 +45,8 @@
 //!
 //! * [`Board::claim_probe`] gives a node that is down to one caller in each interval: the thread of
 //!   one process of the machine. No request waits for it.
-//! * Where there are no such threads (CLI, `php -S`, a machine that was idle), nobody has looked for
-//!   [`BOARD_UNWATCHED`] intervals when a request comes. [`Board::is_up`] then says yes to one
+//! * Where there are no such threads (CLI, `php -S`, a machine that was idle), nobody has looked
+//!   for [`BOARD_UNWATCHED`] intervals when a request comes. [`Board::is_up`] then says yes to one
 //!   caller, which finds out by using the node. Once the node has answered, the next look is one
 //!   interval later.
 //!
@@ -67,13 +69,14 @@ pub struct Board(Vec<Place>);
 
 type Slots = Segment<Slot, 512>;
 
-/// Where the slot of a node is.
+/// Where a node's slot is.
 #[derive(Debug)]
-enum Place {
-    /// In the segment, by its index.
-    Shared(Arc<Slots>, usize),
-    /// Of this process alone.
-    Private(Box<Slot>),
+struct Place {
+    name: u64,
+    /// The segment, and the index of the slot there.
+    shared: Option<(Arc<Slots>, usize)>,
+    /// Used if there is none, or it has become another node's.
+    own: Slot,
 }
 
 /// What people want to know of a node.
@@ -102,18 +105,24 @@ impl Board {
     /// The same with the shared memory below another directory.
     pub fn open_in(base: &Path, names: &[u64]) -> Self {
         let segment: Option<Arc<Slots>> = Segment::open(base).map(Arc::new);
+        let opened = segment.as_ref().map_or(0, |segment| Slot::opened_last(segment.slots()));
         let place = |name: &u64| {
-            let segment = segment.as_ref()?;
-            let index = Slot::find(segment.slots(), *name)?;
-            Some(Place::Shared(Arc::clone(segment), index))
+            // 0 is a slot without a name.
+            let name = (*name).max(1);
+            let shared = segment.as_ref().and_then(|segment| {
+                let index = Slot::find(segment.slots(), name)?;
+                segment.slots()[index].opened.store(opened.saturating_add(1), SeqCst);
+                Some((Arc::clone(segment), index))
+            });
+            Place { name, shared, own: Slot::default() }
         };
-        let place_of = |name| place(name).unwrap_or_else(|| Place::Private(Box::default()));
-        Self(names.iter().map(place_of).collect())
+        Self(names.iter().map(place).collect())
     }
 
     /// A board that nobody else shares, for the nodes of these names.
     pub fn private(names: &[u64]) -> Self {
-        Self(names.iter().map(|_| Place::Private(Box::default())).collect())
+        let place = |name: &u64| Place { name: *name, shared: None, own: Slot::default() };
+        Self(names.iter().map(place).collect())
     }
 
     /// Whether a node answers, as far as is known. True as well for one that is down and that
@@ -131,7 +140,7 @@ impl Board {
 
     /// Whether the operator has taken a node out of use. It may well answer.
     pub fn is_drained(&self, node: usize) -> bool {
-        self.slot(node).drained.load(SeqCst) == DRAINED
+        self.slot(node).is_drained()
     }
 
     /// Takes a node out of use, or back into it.
@@ -215,10 +224,9 @@ impl Board {
     }
 
     fn slot(&self, node: usize) -> &Slot {
-        match &self.0[node] {
-            Place::Shared(segment, index) => &segment.slots()[*index],
-            Place::Private(slot) => slot,
-        }
+        let Place { name, shared, own } = &self.0[node];
+        let shared = shared.as_ref().map(|(segment, index)| &segment.slots()[*index]);
+        shared.filter(|slot| slot.name.load(SeqCst) == *name).unwrap_or(own)
     }
 }
 
@@ -237,6 +245,7 @@ const TIME_MAX: u64 = (1 << 40) - 1;
 #[repr(C, align(64))]
 pub(super) struct Slot {
     name: AtomicU64,
+    opened: AtomicU64,
     state: AtomicU64,
     look: AtomicU64,
     since: AtomicU64,
@@ -246,14 +255,35 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The index of the slot of this name, which is taken if it is new; none if all are in use.
+    /// The index of the slot of this name, which is taken if it is new; none if there is none to be
+    /// had.
     fn find(slots: &[Self], name: u64) -> Option<usize> {
-        let name = name.max(1);
         let start = name as usize % slots.len();
-        (start..slots.len()).chain(0..start).find(|index| {
+        let found = (start..slots.len()).chain(0..start).find(|index| {
             let taken = slots[*index].name.compare_exchange(0, name, SeqCst, SeqCst);
             taken.is_ok() || taken == Err(name)
-        })
+        });
+        found.or_else(|| Self::take_over(slots, name))
+    }
+
+    /// Gives the slot that was opened longest ago to this name.
+    fn take_over(slots: &[Self], name: u64) -> Option<usize> {
+        let undrained = slots.iter().enumerate().filter(|(_, slot)| !slot.is_drained());
+        let (index, slot) = undrained.min_by_key(|(_, slot)| slot.opened.load(SeqCst))?;
+        let before = slot.name.load(SeqCst);
+        slot.name.compare_exchange(before, name, SeqCst, SeqCst).ok()?;
+        let words = [&slot.state, &slot.look, &slot.since, &slot.latency, &slot.drained];
+        words.into_iter().chain(&slot.reason).for_each(|word| word.store(0, SeqCst));
+        Some(index)
+    }
+
+    /// What was told of the slot that was opened last.
+    fn opened_last(slots: &[Self]) -> u64 {
+        slots.iter().map(|slot| slot.opened.load(SeqCst)).max().unwrap_or(0)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.drained.load(SeqCst) == DRAINED
     }
 
     fn state(&self) -> State {

@@ -7,9 +7,9 @@
 //!   that they share (segment.rs).
 //! * [`Board`] (board.rs): what they know about the nodes of a pool, in such memory too.
 //!
-//! The last two are about order and cost only. What may be done is decided elsewhere, by a lock that holds
-//! between machines too; so where something is missing here (no `/proc`, no shared memory), the
-//! answer is the careful one, and nothing fails.
+//! The last two are about order and cost only. What may be done is decided elsewhere, by a lock
+//! that holds between machines too; so where something is missing here (no `/proc`, no shared
+//! memory), the answer is the careful one, and nothing fails.
 
 mod board;
 mod fork;

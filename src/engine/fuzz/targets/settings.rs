@@ -20,6 +20,8 @@ fuzz_target!(init: support::plant(seeds()), |text: &[u8]| {
                 assert!(settings.max_waiters <= 63);
                 assert!((1..=60_000).contains(&settings.connect_timeout.as_millis()));
                 assert!((10..=60_000).contains(&settings.request_timeout.as_millis()));
+                assert!((100..=60_000).contains(&settings.probe_interval.as_millis()));
+                assert!((1..=5).contains(&settings.replicas));
                 let effective = setting.effective(&settings);
                 assert!(!effective.is_empty());
                 support::assert_is_printable(&effective.replace('µ', "u"));
