@@ -11,7 +11,7 @@ mod support;
 use sessclust_engine::cluster::{Cluster, Copy, Origin};
 use sessclust_engine::config::save_path::{Endpoint, NodeAddress};
 use sessclust_engine::config::{RingKind, Settings};
-use sessclust_engine::machine::Queue;
+use sessclust_engine::machine::{Board, Queue};
 use sessclust_engine::node::System;
 use sessclust_engine::session::{Access, Pool, Session, Store};
 
@@ -71,6 +71,8 @@ impl Process {
             RingKind::KetamaWeighted,
             Arc::new(System),
             Queue::open_in(queue),
+            Arc::new(Board::private(&[0])),
+            1,
             counters(),
         );
         Self {

@@ -66,6 +66,7 @@ impl PoolSite {
             connect_timeout: super::PATIENCE,
             request_timeout: Duration::from_secs(10),
             lock_lease: Duration::from_secs(60),
+            replicas: 1,
             ..Settings::default()
         };
         Some(Self { nodes: nodes.collect::<Option<_>>()?, settings })
