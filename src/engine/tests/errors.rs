@@ -9,7 +9,10 @@ use sessclust_engine::session::id::SessionId;
 use sessclust_engine::session::{self, Access, Session};
 use sessclust_engine::{Error, ErrorKind};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::rc::Rc;
 use support::memcached::Memcached;
 use support::pool::{PoolSite, record_key};
@@ -20,7 +23,7 @@ const ID: &str = "a-secret-that-logs-you-in-0123456789";
 type Way = fn() -> Error;
 
 /// A way to each error, and what its text says among other things.
-const WAYS: [(ErrorKind, Way, &str); 17] = [
+const WAYS: [(ErrorKind, Way, &str); 18] = [
     (ErrorKind::InvalidId, invalid_id, "Only the A-Z, a-z, 0-9, \"-\", and \",\" characters"),
     (ErrorKind::Config, config, "sessclust.lock_wait: \"2h\" is not a value of it (0 to 1h"),
     (ErrorKind::Directory, directory, "can be written by other users; make it mode 0700"),
@@ -37,7 +40,8 @@ const WAYS: [(ErrorKind, Way, &str); 17] = [
         "could not be read into PHP, so it is not overwritten",
     ),
     (ErrorKind::Collision, collision, "already, though its id is fresh"),
-    (ErrorKind::Node, node, "cannot connect to /nowhere/socket: No such file or directory"),
+    (ErrorKind::Node, node, "cannot be locked: node "),
+    (ErrorKind::NoNode, no_node, "cannot connect to /nowhere/socket: No such file or directory"),
     (ErrorKind::LeaseLost, lease_lost, "was lost by its node meanwhile, not saved"),
     (
         ErrorKind::Indeterminate,
@@ -189,8 +193,38 @@ fn collision() -> Error {
     request.try_open(ID).unwrap_err()
 }
 
+/// A server that has no memory for a lock.
 fn node() -> Error {
-    let path = SavePath::parse(b"memcached+unix:///nowhere/socket").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut answers = &stream;
+        for line in BufReader::new(&stream).lines().map_while(Result::ok) {
+            let number = line.split(' ').find(|word| word.starts_with('O'));
+            let answer = match &*line {
+                "stats settings" => "VERSION 1.6.18\r\nMN\r\nEND\r\n".into(),
+                line if line.starts_with("ms sc:l:") => "SERVER_ERROR out of memory\r\n".into(),
+                line if line.starts_with("mg ") => format!("EN {}\r\n", number.unwrap()),
+                _ => String::new(),
+            };
+            // An error says that the client has left.
+            let _ = answers.write_all(answer.as_bytes());
+        }
+    });
+    let error = read_from(&socket);
+    server.join().unwrap();
+    error
+}
+
+fn no_node() -> Error {
+    read_from(Path::new("/nowhere/socket"))
+}
+
+fn read_from(socket: &Path) -> Error {
+    let path = format!("memcached+unix://{}", socket.display());
+    let path = SavePath::parse(path.as_bytes()).unwrap();
     let (settings, counters) = (Settings::default(), Box::leak(Box::default()));
     let store = session::Store::open(path, &settings, counters).unwrap();
     let mut session = Session::new(Rc::new(store), settings, counters);

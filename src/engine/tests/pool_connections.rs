@@ -234,7 +234,7 @@ fn after_nonsense_a_connection_is_not_used_again() {
         let mut request = process.request();
         let result = request.session.read(id(&shop), Access::Unlocked);
         let error = result.map(|_| ()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Node, "{error}");
+        assert_eq!(error.kind(), ErrorKind::NoNode, "{error}");
         assert!(error.to_string().contains("nonsense instead of an answer"), "{error}");
         assert_eq!(process.request().peek(&shop), b"data");
         assert_eq!(site.proxy().counts().connections, connections + 1);

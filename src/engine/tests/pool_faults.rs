@@ -315,7 +315,10 @@ impl Bench {
         match process.read(name, &Self::settings()) {
             Ok(found) => check_data(found),
             Err(error) => {
-                assert!(run.fault.is_some() && error.kind() == ErrorKind::Node, "{run:?}: {error}");
+                assert!(
+                    run.fault.is_some() && error.kind() == ErrorKind::NoNode,
+                    "{run:?}: {error}"
+                );
             }
         }
         let counts = proxy.counts();
@@ -385,7 +388,7 @@ fn allowed_after(step: Step, error: &Error) -> Allowed {
         Step::Open | Step::Touch | Step::Read | Step::Release => before,
     };
     match error.kind() {
-        ErrorKind::Node => vec![before],
+        ErrorKind::NoNode => vec![before],
         ErrorKind::Indeterminate if after != before => vec![before, after],
         // Nobody else is there who could have changed or locked anything.
         kind => panic!("{step:?}: {kind:?}: {error}"),
@@ -673,7 +676,7 @@ impl Chaos<'_> {
     fn look(&self, session: &mut Session, index: usize) {
         let (name, floor) = self.begin(index);
         let data = read(session, &name, Access::Unlocked);
-        self.note("look", &data, &[ErrorKind::Node]);
+        self.note("look", &data, &[ErrorKind::NoNode]);
         if let Ok(data) = data {
             self.ledger(index).check(&data, floor);
         }
@@ -683,7 +686,7 @@ impl Chaos<'_> {
     fn count(&self, session: &mut Session, index: usize, random: &mut fastrand::Rng) {
         let (name, floor) = self.begin(index);
         let data = read(session, &name, Access::Locked);
-        self.note("open", &data, &[ErrorKind::Node, ErrorKind::Locked]);
+        self.note("open", &data, &[ErrorKind::NoNode, ErrorKind::Locked]);
         let Ok(data) = data else { return };
         let counter = self.ledger(index).check(&data, floor) + 1;
         match random.u8(..8) {
@@ -691,7 +694,7 @@ impl Chaos<'_> {
             1 if !data.is_empty() => {
                 // Unchanged data may have to be stored again.
                 let result = session.touch(id(&name), &data, LIFETIME_S);
-                self.note("touch", &result, &[ErrorKind::Node]);
+                self.note("touch", &result, &[ErrorKind::NoNode]);
                 return;
             }
             _ => {}
@@ -703,7 +706,7 @@ impl Chaos<'_> {
         }
         let result =
             session.write(id(&name), format!("{name} {counter} {attempt}").as_bytes(), LIFETIME_S);
-        let mut expected = vec![ErrorKind::Node, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
+        let mut expected = vec![ErrorKind::NoNode, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
         let ledger = &mut *self.ledger(index);
         expected.extend(ledger.is_destroyed_at_times.then_some(ErrorKind::Destroyed));
         self.note("commit", &result, &expected);
@@ -724,7 +727,7 @@ impl Chaos<'_> {
     fn destroy(&self, session: &mut Session, index: usize) {
         let ((name, _), before) = (self.begin(index), self.tick());
         let result = session.destroy(id(&name));
-        let expected = [ErrorKind::Node, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
+        let expected = [ErrorKind::NoNode, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
         self.note("destroy", &result, &expected);
         if result.is_ok() {
             let ledger = &mut *self.ledger(index);
@@ -739,20 +742,20 @@ impl Chaos<'_> {
         let data = format!("{name} 1 {attempt}").into_bytes();
         assert!(session.is_free(id(&name)).expect("nothing is asked"));
         let opened = read(session, &name, Access::Locked);
-        self.note("open fresh", &opened, &[ErrorKind::Node]);
+        self.note("open fresh", &opened, &[ErrorKind::NoNode]);
         let Ok(opened) = opened else { return };
         assert_eq!(opened, b"", "{name} is new");
         let result = session.write(id(&name), &data, LIFETIME_S);
-        self.note("commit fresh", &result, &[ErrorKind::Node, ErrorKind::Indeterminate]);
+        self.note("commit fresh", &result, &[ErrorKind::NoNode, ErrorKind::Indeterminate]);
         session.close(Some(LIFETIME_S));
         let found = read(session, &name, Access::Unlocked);
-        self.note("look fresh", &found, &[ErrorKind::Node]);
+        self.note("look fresh", &found, &[ErrorKind::NoNode]);
         let Ok(found) = found else { return };
         let is_there = found == data;
         assert!(is_there || found.is_empty(), "{name}: {}", found.escape_ascii());
         match result {
             Ok(()) => assert!(is_there, "{name} is lost"),
-            Err(error) if error.kind() == ErrorKind::Node => {
+            Err(error) if error.kind() == ErrorKind::NoNode => {
                 assert!(!is_there, "{name} is there: {error}");
             }
             Err(_) => {}

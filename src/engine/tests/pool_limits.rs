@@ -341,7 +341,7 @@ fn a_damaged_record_can_be_replaced_and_destroyed_without_its_lock() {
 fn a_server_without_cas_is_refused() {
     let Some(site) = PoolSite::start_with(1, &["-C"]) else { return };
     let text = "the server has no CAS (memcached -C), which sessions need";
-    expect_error(site.request().try_open(&site.id()), ErrorKind::Node, text);
+    expect_error(site.request().try_open(&site.id()), ErrorKind::NoNode, text);
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn a_server_that_wants_a_password_is_refused() {
     let path = passwords.path().to_str().unwrap();
     let Some(site) = PoolSite::start_with(1, &["-Y", path]) else { return };
     let text = "unauthenticated (servers that ask for a password are not supported)";
-    expect_error(site.request().try_open(&site.id()), ErrorKind::Node, text);
+    expect_error(site.request().try_open(&site.id()), ErrorKind::NoNode, text);
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn a_server_of_another_protocol_is_refused() {
     for other in OTHERS {
         site.proxy().plan(Place::EveryReply, Fault::Replace(other.to_vec()));
         let text = format!("cannot connect to {}: not a memcached server", site.addresses()[0]);
-        expect_error(site.request().try_open(&site.id()), ErrorKind::Node, &text);
+        expect_error(site.request().try_open(&site.id()), ErrorKind::NoNode, &text);
     }
 }
 
@@ -379,7 +379,7 @@ fn a_server_that_says_nothing_is_given_up() {
     site.proxy().plan(Place::EveryRequest, Fault::Swallow);
     let process = site.process();
     let text = "no answer within 50ms (sessclust.connect_timeout)";
-    expect_error(process.request().try_open(&site.id()), ErrorKind::Node, text);
+    expect_error(process.request().try_open(&site.id()), ErrorKind::NoNode, text);
     assert_eq!(process.count(Counter::ConnectFailures), 1);
 }
 
@@ -394,7 +394,7 @@ fn a_server_that_does_not_answer_a_request_is_given_up() {
         process.request().peek(&site.id());
         site.proxy().plan(Place::EveryReply, stalled);
         let text = "no answer within 50ms (sessclust.request_timeout)";
-        expect_error(process.request_with(&settings).try_open(&shop), ErrorKind::Node, text);
+        expect_error(process.request_with(&settings).try_open(&shop), ErrorKind::NoNode, text);
         assert_eq!(process.count(Counter::Timeouts), 1);
         site.proxy().heal();
         let mut raw = site.raw(0);
@@ -431,8 +431,8 @@ fn a_node_that_is_not_there_is_named() {
     site.proxy().refuse();
     site.proxy().cut();
     let text = format!("cannot connect to {}: Connection refused", site.addresses()[0]);
-    expect_error(site.request().try_open(&shop), ErrorKind::Node, &text);
+    expect_error(site.request().try_open(&shop), ErrorKind::NoNode, &text);
     site.proxy().wait_for("the cut", |counts| counts.open == 0);
     let text = format!("is not saved: {text}");
-    expect_error(request.write(&shop, b"late"), ErrorKind::Node, &text);
+    expect_error(request.write(&shop, b"late"), ErrorKind::NoNode, &text);
 }

@@ -584,7 +584,7 @@ fn without_locks_a_session_needs_its_own_node_only() {
     assert_eq!(site.get(&shop), b"");
     site.nodes[0].proxy.refuse();
     site.nodes[0].proxy.cut();
-    expect_error(request.try_open(&shop), ErrorKind::Node, "cannot be opened");
+    expect_error(request.try_open(&shop), ErrorKind::NoNode, "cannot be opened");
 }
 
 #[test]
