@@ -48,6 +48,9 @@ unsafe extern "C" {
     pub(super) fn php_session_create_id(mod_data: ModData) -> *mut zend_string;
     /// Not 0, with a warning raised, if `open_basedir` forbids the path.
     pub(super) fn php_check_open_basedir(path: *const c_char) -> c_int;
+    /// Writes a line where PHP's errors are logged: `error_log`, or the server's own log. The
+    /// severity is syslog's.
+    pub(super) fn php_log_err_with_severity(text: *const c_char, severity: c_int);
     /// Calls `child` in the child of every later fork; 0 if it will. Forgotten when the extension
     /// is unloaded.
     pub(super) fn pthread_atfork(

@@ -37,7 +37,9 @@ pub(super) unsafe extern "C" fn after_fork() {
 /// raised by the caller when nothing with a destructor is left on its stack. `T` is `Copy` so that
 /// nothing is.
 pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T> {
-    match catch(|| with(f)) {
+    let result = catch(|| with(f));
+    warning::log(with(|worker| worker.notices()));
+    match result {
         Ok(value) => Some(value),
         Err(error) => {
             if error.kind() == ErrorKind::Internal {
@@ -220,6 +222,11 @@ impl Worker {
         let data = RawData { start: data.bytes.as_ptr(), length: data.bytes.len() };
         self.keep();
         Ok(data)
+    }
+
+    /// What the server's log should be told, once.
+    fn notices(&self) -> Vec<String> {
+        self.stores.first().map_or_else(Vec::new, |(_, store)| store.notices())
     }
 
     /// What this request's sessions have cost so far.

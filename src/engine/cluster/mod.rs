@@ -278,6 +278,12 @@ pub fn ring_of(kind: RingKind, nodes: &[NodeAddress]) -> Result<Ring> {
     Ring::new(kind, &nodes)
 }
 
+/// Names a pool on this machine: the same for every order of its nodes.
+pub fn salt_of(nodes: &[NodeAddress]) -> u64 {
+    let salts = nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes()));
+    salts.fold(0, u64::wrapping_add)
+}
+
 impl Cluster {
     /// The pool of these nodes, `replicas` of which keep each session, or all if they are fewer.
     /// `board` is what this machine knows about them. Nothing is connected yet.
@@ -296,10 +302,8 @@ impl Cluster {
         let copies = nodes.len().min(replicas as usize);
         // Only where others may have what a node has lost does it matter that it has.
         let node = if copies > 1 { Node::with_birth } else { Node::new };
-        // The same for every order of the nodes.
-        let salts = nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes()));
         Ok(Self {
-            queue_salt: salts.fold(0, u64::wrapping_add),
+            queue_salt: salt_of(&nodes),
             ring: ring_of(kind, &nodes)?,
             has_hung: vec![false; nodes.len()],
             nodes: nodes.into_iter().map(node).collect(),

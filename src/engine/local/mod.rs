@@ -85,6 +85,20 @@ pub enum Found {
     Damaged(HeaderError),
 }
 
+/// When a file was last used, by the clock of its file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Used {
+    s: i64,
+    ns: i64,
+}
+
+impl Used {
+    /// That of a file with this state.
+    pub fn of(stat: &Stat) -> Self {
+        Self { s: stat.st_mtime as i64, ns: stat.st_mtime_nsec as i64 }
+    }
+}
+
 /// A session's file, locked by this process until it is dropped.
 #[derive(Debug)]
 pub struct Locked {
@@ -180,11 +194,19 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn exists(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.last_used(digest)?.is_some())
+    }
+
+    /// When the session's file was last used, if there is one. One system call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`].
+    pub fn last_used(&self, digest: &Digest) -> Result<Option<Used>> {
         let stat =
             self.with_path(digest, |path| rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW));
         match stat {
-            Ok(_) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
+            Ok(stat) => Ok(Some(Used::of(&stat))),
+            Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(self.io_error("cannot look at", digest, error)),
         }
     }

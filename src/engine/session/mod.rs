@@ -14,6 +14,7 @@
 
 pub mod id;
 pub mod record;
+mod refuge;
 mod store;
 
 pub use store::{Live, Pool, Store};
@@ -318,11 +319,8 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn sweep_all(&mut self, lifetime_s: u64) -> Result<u64> {
-        let removed = match &*self.store {
-            Store::Local(store) => store.sweep_all(lifetime_s)?,
-            // Nodes remove what has ended by themselves.
-            Store::Pool(_) => 0,
-        };
+        // Nodes remove what has ended by themselves.
+        let removed = self.store.files().map_or(Ok(0), |store| store.sweep_all(lifetime_s))?;
         Ok(self.swept(Ok(removed)))
     }
 
@@ -330,10 +328,7 @@ impl Session {
     /// for it, so nobody is told if it fails: it is counted, and what stays is left for the next
     /// round.
     pub fn sweep_step(&mut self, lifetime_s: u64) -> u64 {
-        match &*self.store {
-            Store::Local(store) => self.swept(store.sweep_step(lifetime_s, Pace::Now)),
-            Store::Pool(_) => 0,
-        }
+        self.store.files().map_or(0, |store| self.swept(store.sweep_step(lifetime_s, Pace::Now)))
     }
 
     /// Ends the request: gives the lock back, and removes some ended sessions if that is due.
@@ -341,7 +336,7 @@ impl Session {
     pub fn close(&mut self, lifetime_s: Option<u64>) -> RequestStats {
         self.held = None;
         if let Some(lifetime_s) = lifetime_s
-            && let Store::Local(store) = &*self.store
+            && let Some(store) = self.store.files()
             && self.settings.auto_gc
             && !self.is_forked()
         {

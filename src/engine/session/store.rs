@@ -1,14 +1,15 @@
 //! Where sessions are kept, seen from a request: this machine's disk, or the nodes of a pool.
 
 use super::id::{Digest, SessionId};
+use super::refuge::{Refuge, StandIn};
 use crate::cluster::{self, Cluster, Copy, Origin, Stamp};
 use crate::config::save_path::{Endpoint, NodeAddress, SavePath};
-use crate::config::{Placement, RingKind, Settings};
+use crate::config::{OnOutage, Placement, RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::local::{self, Open};
+use crate::local::{self, Open, Used};
 use crate::machine::{Board, Queue, process_id};
 use crate::node::{Node, System};
-use crate::stats::Counters;
+use crate::stats::{Counter, Counters};
 use rustix::process::Pid;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -80,6 +81,10 @@ pub(super) struct PoolLock {
     waited: Duration,
     /// What the session was when its lock was given back with a commit.
     left: Option<Stamp>,
+    /// What this machine has kept of the session while no node answered: the pool has nothing, and
+    /// gets this with the next commit.
+    stand_in: Option<StandIn>,
+    counters: &'static Counters,
 }
 
 impl PoolLock {
@@ -92,7 +97,7 @@ impl PoolLock {
         script: &[u8],
         settings: &Settings,
     ) -> Result<()> {
-        let Self { live, digest, left, .. } = self;
+        let Self { live, digest, left, stand_in, counters, .. } = self;
         live.run(async |cluster| {
             if !cluster.is_held(digest) && left.is_some() {
                 cluster.open(digest, Origin::Sent, script, settings).await?;
@@ -107,7 +112,13 @@ impl PoolLock {
             }
             *left = Some(cluster.commit(digest, data, lifetime_s, settings).await?);
             Ok(())
-        })
+        })?;
+        if let Some(moved) = stand_in.take() {
+            counters.add(Counter::LocalMoved, 1);
+            // What cannot be removed is given up when it is met again: the pool has the session.
+            let _ = moved.remove();
+        }
+        Ok(())
     }
 }
 
@@ -153,6 +164,10 @@ impl Locked {
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> Result<Found> {
         match self {
             Self::Local(store, locked) => Ok(store.read(locked, buffer)?.into()),
+            Self::Pool(PoolLock { stand_in: Some(stand_in), .. }) => {
+                buffer.clone_from(&stand_in.data);
+                Ok(Found::Data)
+            }
             Self::Pool(lock) => Ok(Found::of(lock.live.cluster().data(&lock.digest), buffer)),
         }
     }
@@ -182,6 +197,8 @@ impl Locked {
     pub(super) fn touch(&mut self, lifetime_s: u64, settings: &Settings) -> Result<bool> {
         match self {
             Self::Local(store, locked) => store.touch(locked, lifetime_s),
+            // It has to be moved.
+            Self::Pool(PoolLock { stand_in: Some(_), .. }) => Ok(false),
             Self::Pool(PoolLock { live, digest, left, .. }) => live.run(async |cluster| {
                 let stamp = cluster.stamp(digest);
                 let touched = cluster.touch(digest, lifetime_s, settings).await?;
@@ -205,6 +222,7 @@ pub struct Pool {
     board: Arc<Board>,
     /// Index of the node that new sessions are to belong to.
     near: Option<usize>,
+    refuge: Refuge,
     counters: &'static Counters,
     /// Made at first use, in the process that uses it: connections, and what waits for them, must
     /// not be shared with a fork.
@@ -265,6 +283,7 @@ impl Pool {
             nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes())).collect();
         Ok(Self {
             board: Arc::new(Board::private(&names)),
+            refuge: Refuge::of(cluster::salt_of(&nodes)),
             nodes,
             kind: settings.ring,
             replicas: settings.replicas,
@@ -318,6 +337,151 @@ impl Pool {
     }
 }
 
+impl Pool {
+    fn lock(
+        &self,
+        digest: &Digest,
+        open: Open,
+        script: &[u8],
+        settings: &Settings,
+    ) -> Result<Option<Locked>> {
+        let live = self.make_live()?;
+        let origin = match open {
+            Open::CreateNew => Origin::Fresh,
+            Open::Create | Open::Existing => Origin::Sent,
+        };
+        loop {
+            let (waited, is_absent, stamp) = live.run(async |cluster| -> Result<_> {
+                let waited = cluster.open(digest, origin, script, settings).await?;
+                let is_absent = matches!(cluster.data(digest), Copy::Absent);
+                Ok((waited, is_absent, cluster.stamp(digest)))
+            })?;
+            // Dropping it gives it back.
+            let mut lock = PoolLock {
+                live: Arc::clone(&live),
+                digest: *digest,
+                owner: process_id(),
+                waited,
+                left: None,
+                stand_in: None,
+                counters: self.counters,
+            };
+            if origin == Origin::Sent
+                && let Some(began) = self.outage_before(settings)?
+                && self.refuge.knows(digest)?
+            {
+                if let Some(lifetime_s) = self.refuge.buried(digest, settings)? {
+                    live.run(async |cluster| cluster.destroy(digest, lifetime_s, settings).await)?;
+                    self.refuge.fill_grave(digest)?;
+                    continue;
+                }
+                // A tombstone is something, too.
+                let has_nothing = is_absent && stamp.is_none();
+                match self.refuge.stand_in(began, digest, settings)? {
+                    Some(stand_in) if has_nothing => lock.stand_in = Some(stand_in),
+                    Some(stand_in) => {
+                        stand_in.remove()?;
+                        self.counters.add(Counter::LocalDropped, 1);
+                    }
+                    None => {}
+                }
+            }
+            let exists = !is_absent || lock.stand_in.is_some();
+            return Ok((open != Open::Existing || exists).then_some(Locked::Pool(lock)));
+        }
+    }
+
+    fn peek(
+        &self,
+        digest: &Digest,
+        buffer: &mut Vec<u8>,
+        settings: &Settings,
+    ) -> Result<Option<Found>> {
+        let found = self.make_live()?.run(async |cluster| -> Result<_> {
+            let mut record = Vec::new();
+            let found = Found::of(cluster.peek(digest, settings, &mut record).await?, buffer);
+            Ok(Some(found).filter(|found| *found != Found::Absent))
+        })?;
+        // What counts is found out under the lock.
+        if self.outage_before(settings)?.is_some() && self.refuge.knows(digest)? {
+            let locked = self.lock(digest, Open::Existing, b"", settings)?;
+            return locked.map(|mut locked| locked.read(buffer)).transpose();
+        }
+        Ok(found)
+    }
+
+    /// Does on this machine what found no node, if the settings say so. `here` gets when the outage
+    /// began.
+    fn or_here<T>(
+        &self,
+        result: Result<T>,
+        settings: &Settings,
+        here: impl FnOnce(&Refuge, Used) -> Result<T>,
+    ) -> Result<T> {
+        let error = match result {
+            Err(error)
+                if error.kind() == ErrorKind::NoNode && settings.on_outage == OnOutage::Local =>
+            {
+                error
+            }
+            result => return result,
+        };
+        let entered = self.refuge.enter(&error).map(|(began, is_first)| {
+            self.counters.add(Counter::Outages, u64::from(is_first));
+            began
+        });
+        let done = entered.and_then(|began| here(&self.refuge, began));
+        done.map_err(|failure| match failure.kind() {
+            ErrorKind::Directory | ErrorKind::Io => {
+                let text = format!("{error}; nor can this machine keep it: {failure}");
+                Error::new(ErrorKind::NoNode, text)
+            }
+            _ => failure,
+        })
+    }
+
+    /// A node has answered: when the last outage began that this machine has kept sessions in.
+    fn outage_before(&self, settings: &Settings) -> Result<Option<Used>> {
+        match settings.on_outage {
+            OnOutage::Fail => Ok(None),
+            OnOutage::Local => self.refuge.leave(),
+        }
+    }
+
+    /// Removes what this machine has of a session, if that was just stored or destroyed whatever
+    /// was there.
+    fn forget_here(&self, done: &Result<()>, digest: &Digest, settings: &Settings) -> Result<()> {
+        if done.is_ok() && self.outage_before(settings)?.is_some() {
+            self.refuge.forget(digest)?;
+        }
+        Ok(())
+    }
+}
+
+/// Marks a session's file as used, if it could be locked and holds something; false otherwise.
+fn touch_file(
+    store: &local::Store,
+    locked: Result<Option<local::Locked>>,
+    lifetime_s: u64,
+    settings: &Settings,
+) -> Result<bool> {
+    let mut locked = match locked {
+        Ok(Some(locked)) => locked,
+        Ok(None) => return Ok(false),
+        // Whoever has it uses it.
+        Err(error) if error.kind() == ErrorKind::Locked => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let mut data = Vec::new();
+    if store.read(&mut locked, &mut data)? != local::Found::Data {
+        return Ok(false);
+    }
+    if !store.touch(&locked, lifetime_s)? {
+        store.commit(&mut locked, &data, lifetime_s, settings)?;
+    }
+    Ok(true)
+}
+
 impl Store {
     /// Opens the store that a save path names.
     ///
@@ -339,6 +503,7 @@ impl Store {
             Self::Pool(pool) => {
                 (pool.kind, pool.replicas, pool.placement, &pool.local_node)
                     == (settings.ring, settings.replicas, settings.placement, &settings.local_node)
+                    && (settings.on_outage == OnOutage::Fail || pool.refuge.is_own())
             }
         }
     }
@@ -387,25 +552,32 @@ impl Store {
         script: &[u8],
         settings: &Settings,
     ) -> Result<Option<Locked>> {
-        let pool = match self {
+        match self {
             Self::Local(store) => {
                 let locked = store.lock(digest, open, settings)?;
-                return Ok(locked.map(|locked| Locked::Local(Rc::clone(store), locked)));
+                Ok(locked.map(|locked| Locked::Local(Rc::clone(store), locked)))
             }
-            Self::Pool(pool) => pool,
-        };
-        let live = pool.make_live()?;
-        let origin = match open {
-            Open::CreateNew => Origin::Fresh,
-            Open::Create | Open::Existing => Origin::Sent,
-        };
-        let (waited, is_absent) = live.run(async |cluster| -> Result<_> {
-            let waited = cluster.open(digest, origin, script, settings).await?;
-            Ok((waited, matches!(cluster.data(digest), Copy::Absent)))
-        })?;
-        let lock = PoolLock { live, digest: *digest, owner: process_id(), waited, left: None };
-        // Dropping it gives it back.
-        Ok((open != Open::Existing || !is_absent).then_some(Locked::Pool(lock)))
+            Self::Pool(pool) => {
+                let mut tries = 0;
+                loop {
+                    tries += 1;
+                    let mut is_too_late = false;
+                    let locked = pool.lock(digest, open, script, settings);
+                    let locked = pool.or_here(locked, settings, |refuge, began| {
+                        let locked = refuge.lock(began, digest, open, settings)?;
+                        // Who has waited for others may have waited for the end of the outage, and
+                        // the session may be in the pool by now. Once, for other sessions may have
+                        // nodes that answer all the time.
+                        is_too_late = tries == 1 && !refuge.is_in_use()?;
+                        pool.counters.add(Counter::LocalSessions, u64::from(!is_too_late));
+                        Ok(locked.map(|(store, locked)| Locked::Local(store, locked)))
+                    })?;
+                    if !is_too_late {
+                        return Ok(locked);
+                    }
+                }
+            }
+        }
     }
 
     /// Reads without the lock; none if there is nothing.
@@ -415,27 +587,30 @@ impl Store {
         buffer: &mut Vec<u8>,
         settings: &Settings,
     ) -> Result<Option<Found>> {
-        let pool = match self {
-            Self::Local(store) => {
-                return Ok(store.peek(digest, buffer, settings)?.map(Found::from));
+        match self {
+            Self::Local(store) => Ok(store.peek(digest, buffer, settings)?.map(Found::from)),
+            Self::Pool(pool) => {
+                let found = pool.peek(digest, buffer, settings);
+                pool.or_here(found, settings, |refuge, began| {
+                    pool.counters.add(Counter::LocalSessions, 1);
+                    refuge.peek(began, digest, buffer, settings)
+                })
             }
-            Self::Pool(pool) => pool,
-        };
-        let live = pool.make_live()?;
-        live.run(async |cluster| {
-            let mut record = Vec::new();
-            let found = Found::of(cluster.peek(digest, settings, &mut record).await?, buffer);
-            Ok(Some(found).filter(|found| *found != Found::Absent))
-        })
+        }
     }
 
     /// Makes a fresh id count as a session that exists, without a lock.
     pub(super) fn make(&self, digest: &Digest, lifetime_s: u64, settings: &Settings) -> Result<()> {
         match self {
             Self::Local(store) => store.lock(digest, Open::CreateNew, settings).map(|_| ()),
-            Self::Pool(pool) => pool
-                .make_live()?
-                .run(async |cluster| cluster.make(digest, lifetime_s, settings).await),
+            Self::Pool(pool) => {
+                let made = pool
+                    .make_live()?
+                    .run(async |cluster| cluster.make(digest, lifetime_s, settings).await);
+                pool.or_here(made, settings, |refuge, began| {
+                    refuge.lock(began, digest, Open::CreateNew, settings).map(|_| ())
+                })
+            }
         }
     }
 
@@ -453,9 +628,17 @@ impl Store {
                 let mut locked = locked.expect("a file that is made if it is missing");
                 store.commit(&mut locked, data, lifetime_s, settings)
             }
-            Self::Pool(pool) => pool
-                .make_live()?
-                .run(async |cluster| cluster.overwrite(digest, data, lifetime_s, settings).await),
+            Self::Pool(pool) => {
+                let stored = pool.make_live()?.run(async |cluster| {
+                    cluster.overwrite(digest, data, lifetime_s, settings).await
+                });
+                pool.forget_here(&stored, digest, settings)?;
+                pool.or_here(stored, settings, |refuge, began| {
+                    let locked = refuge.lock(began, digest, Open::Create, settings)?;
+                    let (store, mut locked) = locked.expect("a file that is made if it is missing");
+                    store.commit(&mut locked, data, lifetime_s, settings)
+                })
+            }
         }
     }
 
@@ -467,30 +650,24 @@ impl Store {
         lifetime_s: u64,
         settings: &Settings,
     ) -> Result<bool> {
-        let store = match self {
-            Self::Local(store) => store,
+        let at_once = Settings { lock_wait: Duration::ZERO, ..settings.clone() };
+        match self {
+            Self::Local(store) => {
+                let locked = store.lock(digest, Open::Existing, &at_once);
+                touch_file(store, locked, lifetime_s, settings)
+            }
             Self::Pool(pool) => {
-                return pool.make_live()?.run(async |cluster| {
+                let touched = pool.make_live()?.run(async |cluster| {
                     cluster.touch_unlocked(digest, lifetime_s, settings).await
                 });
+                pool.or_here(touched, settings, |refuge, began| {
+                    let locked = refuge.lock(began, digest, Open::Existing, &at_once);
+                    let store = refuge.used_store().expect("it was just used");
+                    let locked = locked.map(|locked| locked.map(|(_, locked)| locked));
+                    touch_file(store, locked, lifetime_s, settings)
+                })
             }
-        };
-        let at_once = Settings { lock_wait: Duration::ZERO, ..settings.clone() };
-        let mut locked = match store.lock(digest, Open::Existing, &at_once) {
-            Ok(Some(locked)) => locked,
-            Ok(None) => return Ok(false),
-            // Whoever has it uses it.
-            Err(error) if error.kind() == ErrorKind::Locked => return Ok(true),
-            Err(error) => return Err(error),
-        };
-        let mut data = Vec::new();
-        if store.read(&mut locked, &mut data)? != local::Found::Data {
-            return Ok(false);
         }
-        if !store.touch(&locked, lifetime_s)? {
-            store.commit(&mut locked, &data, lifetime_s, settings)?;
-        }
-        Ok(true)
     }
 
     pub(super) fn destroy(
@@ -501,9 +678,34 @@ impl Store {
     ) -> Result<()> {
         match self {
             Self::Local(store) => store.destroy(digest, settings.sync),
-            Self::Pool(pool) => pool
-                .make_live()?
-                .run(async |cluster| cluster.destroy(digest, lifetime_s, settings).await),
+            Self::Pool(pool) => {
+                let destroyed = pool
+                    .make_live()?
+                    .run(async |cluster| cluster.destroy(digest, lifetime_s, settings).await);
+                pool.forget_here(&destroyed, digest, settings)?;
+                pool.or_here(destroyed, settings, |refuge, _| {
+                    refuge.bury(digest, lifetime_s, settings)
+                })
+            }
+        }
+    }
+
+    /// The sessions on this machine's disk, if there are any: all of them, or those of an outage.
+    pub(super) fn files(&self) -> Option<&local::Store> {
+        match self {
+            Self::Local(store) => Some(store),
+            Self::Pool(pool) => pool.refuge.used_store().map(|store| &**store),
+        }
+    }
+
+    /// What the server's log should be told, once.
+    pub fn notices(&self) -> Vec<String> {
+        match self {
+            Self::Local(_) => Vec::new(),
+            Self::Pool(pool) => {
+                let of_nodes = pool.live().map(|live| live.cluster().notices());
+                [of_nodes.unwrap_or_default(), pool.refuge.notices()].concat()
+            }
         }
     }
 

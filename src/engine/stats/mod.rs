@@ -111,6 +111,10 @@ counters! {
     Renewals "renewals" "locks renewed while a request went on",
     Takeovers "takeovers" "locks taken from processes of this machine that had died",
     DelayedFailures "delayed_failures" "delayed writes that were not saved, or nobody knows",
+    Outages "outages" "times that no node answered and sessions were kept on this machine",
+    LocalSessions "local_sessions" "sessions read on this machine, as no node answered",
+    LocalMoved "local_moved" "sessions of an outage moved to nodes that were back",
+    LocalDropped "local_dropped" "sessions of an outage given up for what the nodes had",
     Warnings "warnings" "warnings raised",
     Panics "panics" "internal errors caught, each worth a bug report",
 }

@@ -9,17 +9,17 @@ use super::{LIFETIME_S, Request, id};
 use sessclust_engine::Result;
 use sessclust_engine::cluster::holder::Holder;
 use sessclust_engine::cluster::record::Record;
-use sessclust_engine::cluster::ring_of;
+use sessclust_engine::cluster::{ring_of, salt_of};
 use sessclust_engine::config::Settings;
 use sessclust_engine::config::save_path::{NodeAddress, SavePath};
 use sessclust_engine::session::{Session, Store};
 use sessclust_engine::stats::{Counter, Counters};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Some memcacheds, and the settings of those who use them.
 pub struct PoolSite {
@@ -149,10 +149,14 @@ impl PoolSite {
         id(text).digest().short() ^ self.queue_salt()
     }
 
-    /// As the cluster makes it.
     fn queue_salt(&self) -> u64 {
-        let salts = self.addresses().into_iter().map(|node| xxh3_64(node.to_string().as_bytes()));
-        salts.fold(0, u64::wrapping_add)
+        salt_of(&self.addresses())
+    }
+
+    /// Where this machine keeps sessions of the pool while no node answers.
+    pub fn refuge(&self) -> PathBuf {
+        let pool = format!("outage-{:016x}", salt_of(&self.addresses()));
+        sessclust_engine::local::Store::directory_of(None).join(pool)
     }
 
     /// A new session id that belongs to this node.

@@ -1,0 +1,402 @@
+//! No node answers: `sessclust.on_outage`, and what becomes of the sessions of an outage.
+
+mod support;
+
+use sessclust_engine::config::{OnOutage, Settings};
+use sessclust_engine::stats::Counter;
+use sessclust_engine::{ErrorKind, Result};
+use std::fs;
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use support::pool::{PoolSite, Process, lock_key};
+use support::proxy::{Fault, Place};
+use support::{age, digest, id};
+
+/// A pool whose sessions are kept on this machine while no node answers.
+struct Site(PoolSite);
+
+impl Site {
+    #[track_caller]
+    fn start(nodes: usize) -> Option<Self> {
+        let mut site = PoolSite::start(nodes)?;
+        site.settings.on_outage = OnOutage::Local;
+        Some(Self(site))
+    }
+
+    /// Stores a session. Giving its lock back is not waited for, and must not be cut off.
+    fn put(&self, process: &Process, shop: &str, data: &[u8]) {
+        process.put(shop, data);
+        for node in 0..self.nodes.len() {
+            let mut raw = self.raw(node);
+            support::wait_for("no lock", || raw.left_s(&lock_key(shop)).is_none());
+        }
+    }
+
+    /// Nobody gets through to a node.
+    fn cut_off(&self) {
+        for node in &self.nodes {
+            node.proxy.refuse();
+            node.proxy.cut();
+            node.proxy.wait_for("the cut", |counts| counts.open == 0);
+        }
+    }
+
+    /// The nodes answer again, with what they had.
+    fn reach(&self) {
+        for node in &self.nodes {
+            node.proxy.accept();
+        }
+    }
+
+    /// The nodes answer again, and have nothing.
+    fn restart(&mut self) {
+        for node in &mut self.0.nodes {
+            node.server.restart();
+        }
+        self.reach();
+    }
+
+    /// A process of another machine.
+    fn elsewhere(&self) -> Process {
+        let mut process = self.process();
+        process.settings.on_outage = OnOutage::Fail;
+        process
+    }
+
+    /// The file that stands in for a session.
+    fn file(&self, text: &str) -> PathBuf {
+        let hex = String::from_utf8(digest(text).to_hex().to_vec()).unwrap();
+        let store = sessclust_engine::local::Store::directory_of(Some(&self.refuge()));
+        store.join(&hex[..2]).join(&hex[2..])
+    }
+}
+
+impl Deref for Site {
+    type Target = PoolSite;
+
+    fn deref(&self) -> &PoolSite {
+        &self.0
+    }
+}
+
+impl DerefMut for Site {
+    fn deref_mut(&mut self) -> &mut PoolSite {
+        &mut self.0
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let refuge = self.refuge();
+        let _ = fs::remove_dir_all(&refuge).or_else(|_| fs::remove_file(&refuge));
+    }
+}
+
+/// Reads and writes a session in one request.
+#[track_caller]
+fn change(process: &Process, shop: &str, before: &[u8], after: &[u8]) {
+    let mut request = process.request();
+    assert_eq!(request.open(shop), before);
+    request.write(shop, after).unwrap();
+    request.close();
+}
+
+/// Strict mode is told that there is no such session.
+#[track_caller]
+fn expect_none(process: &Process, shop: &str) {
+    let mut request = process.request();
+    assert!(!request.knows(shop), "{:?}", request.try_open(shop));
+}
+
+#[track_caller]
+fn expect<T>(result: Result<T>, kind: ErrorKind, text: &str) {
+    let error = result.map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), kind, "{error}");
+    assert!(error.to_string().contains(text), "{error}");
+}
+
+#[test]
+fn by_default_a_request_without_a_node_fails_and_nothing_is_kept() {
+    let Some(site) = Site::start(2) else { return };
+    let (process, shop) = (site.elsewhere(), site.id());
+    site.put(&process, &shop, b"before");
+    site.cut_off();
+    for _ in 0..2 {
+        expect(process.request().try_open(&shop), ErrorKind::NoNode, "cannot be opened");
+        let mut request = process.request();
+        // An error is not an answer to whether there is a session.
+        assert!(request.knows(&shop));
+        expect(request.try_open(&shop), ErrorKind::NoNode, "cannot be opened");
+        expect(process.request().open_fresh(&site.id()), ErrorKind::NoNode, "cannot be opened");
+    }
+    assert!(process.store.notices().is_empty() && !site.refuge().exists());
+    site.reach();
+    change(&process, &shop, b"before", b"after");
+}
+
+#[test]
+fn requests_go_on_with_sessions_of_this_machine_and_the_log_is_told_once() {
+    let Some(site) = Site::start(2) else { return };
+    let processes = [site.process(), site.process(), site.process()];
+    let (shop, fresh) = (site.id(), site.id());
+    site.put(&processes[0], &shop, b"in the pool");
+    site.cut_off();
+    for (before, process) in processes.iter().enumerate() {
+        let data = |count: usize| if count == 0 { Vec::new() } else { vec![b'x'; count] };
+        let mut request = process.request();
+        // Nobody can say that there is no such session, so nobody is logged out.
+        assert!(request.knows(&shop));
+        assert_eq!(request.open(&shop), data(before));
+        request.write(&shop, &data(before + 1)).unwrap();
+        request.close();
+        assert_eq!(process.request().peek(&shop), data(before + 1));
+        match before {
+            0 => assert_eq!(process.request().open_fresh(&fresh).unwrap(), b""),
+            _ => assert!(process.request().knows(&fresh)),
+        }
+    }
+    let notices: Vec<String> = processes.iter().flat_map(|one| one.store.notices()).collect();
+    let [notice] = &notices[..] else { panic!("{notices:?}") };
+    let kept = format!("keeps sessions in {} (sessclust.on_outage", site.refuge().display());
+    assert!(notice.contains("cannot connect to") && notice.contains(&kept), "{notice}");
+    let count = |counter| processes.iter().map(|process| process.count(counter)).sum::<u64>();
+    assert_eq!(count(Counter::Outages), 1);
+    assert_eq!(count(Counter::LocalSessions), 9);
+}
+
+#[test]
+fn a_node_that_answers_now_and_then_makes_one_outage() {
+    let Some(site) = Site::start(1) else { return };
+    let (process, shop) = (site.process(), site.id());
+    for count in 0..5_u8 {
+        site.cut_off();
+        change(&process, &shop, &vec![b'x'; count.into()], &vec![b'x'; usize::from(count) + 1]);
+        site.reach();
+        process.request().open(&site.id());
+    }
+    assert_eq!(process.store.notices().len(), 1);
+    assert_eq!(process.count(Counter::Outages), 1);
+}
+
+#[test]
+fn a_session_that_the_nodes_do_not_have_is_moved_to_them() {
+    let Some(mut site) = Site::start(2) else { return };
+    let process = site.process();
+    // By a commit; by a request that changes nothing; by one that takes no lock.
+    let shops = [site.id(), site.id(), site.id()];
+    site.cut_off();
+    for shop in &shops {
+        process.request().open_fresh(shop).unwrap();
+        change(&process, shop, b"", b"local");
+    }
+    site.restart();
+    for shop in &shops {
+        assert!(site.record(shop).is_none() && site.file(shop).exists());
+        // Who only reads moves nothing, and strict mode finds it.
+        assert_eq!(process.request().peek(shop), b"local");
+        assert!(process.request().knows(shop));
+        assert!(site.record(shop).is_none() && site.file(shop).exists());
+    }
+    change(&process, &shops[0], b"local", b"changed");
+    let mut request = process.request();
+    assert_eq!(request.open(&shops[1]), b"local");
+    request.touch(&shops[1], b"local").unwrap();
+    request.close();
+    let unlocked = Settings { lock: false, ..process.settings.clone() };
+    let mut request = process.request_with(&unlocked);
+    assert_eq!(request.open(&shops[2]), b"local");
+    request.touch(&shops[2], b"local").unwrap();
+    for (shop, data) in shops.iter().zip([&b"changed"[..], b"local", b"local"]) {
+        assert_eq!(site.elsewhere().request().peek(shop), data);
+        assert!(!site.file(shop).exists());
+    }
+    assert_eq!(process.count(Counter::LocalMoved), 2);
+    assert_eq!(process.count(Counter::LocalDropped), 0);
+}
+
+#[test]
+fn what_the_nodes_have_counts_more_than_what_this_machine_has() {
+    let Some(site) = Site::start(2) else { return };
+    let process = site.process();
+    let (shop, read, destroyed) = (site.id(), site.id(), site.id());
+    for shop in [&shop, &read, &destroyed] {
+        site.put(&process, shop, b"pool");
+    }
+    site.cut_off();
+    for shop in [&shop, &read, &destroyed] {
+        change(&process, shop, b"", b"local");
+    }
+    site.reach();
+    site.elsewhere().request().session.destroy(id(&destroyed)).unwrap();
+    change(&process, &shop, b"pool", b"changed");
+    assert_eq!(process.request().peek(&read), b"pool");
+    expect_none(&process, &destroyed);
+    assert_eq!(process.request().open(&destroyed), b"");
+    for shop in [&shop, &read, &destroyed] {
+        assert!(!site.file(shop).exists());
+    }
+    assert_eq!(process.count(Counter::LocalDropped), 3);
+    assert_eq!(process.count(Counter::LocalMoved), 0);
+}
+
+#[test]
+fn what_was_destroyed_during_an_outage_stays_destroyed() {
+    let Some(site) = Site::start(2) else { return };
+    let process = site.process();
+    let (shop, again, held) = (site.id(), site.id(), site.id());
+    for shop in [&shop, &again, &held] {
+        site.put(&process, shop, b"logged in");
+    }
+    let mut holder = process.request();
+    holder.open(&held);
+    site.cut_off();
+    holder.session.destroy(id(&held)).unwrap();
+    for shop in [&shop, &again] {
+        let mut request = process.request();
+        request.open(shop);
+        request.write(shop, b"local").unwrap();
+        request.session.destroy(id(shop)).unwrap();
+    }
+    for shop in [&shop, &again, &held] {
+        expect_none(&process, shop);
+        assert_eq!(process.request().peek(shop), b"");
+    }
+    // Without strict mode an id may be used again.
+    change(&process, &again, b"", b"new");
+    site.reach();
+    // It could not be given back, and would end with its lease.
+    for node in 0..site.nodes.len() {
+        site.raw(node).ask(&format!("md {}\r\n", lock_key(&held)));
+    }
+    for shop in [&shop, &held] {
+        expect_none(&process, shop);
+        assert!(site.record(shop).unwrap().is_tombstone);
+        assert_eq!(site.elsewhere().request().peek(shop), b"");
+    }
+    // The tombstone counts more than a session that was begun behind it.
+    assert_eq!(process.request().open(&again), b"");
+    assert!(site.record(&again).unwrap().is_tombstone);
+}
+
+#[test]
+fn what_is_older_than_the_outage_is_neither_used_nor_moved() {
+    let Some(mut site) = Site::start(1) else { return };
+    let process = site.process();
+    let (used, moved) = (site.id(), site.id());
+    site.cut_off();
+    for shop in [&used, &moved] {
+        change(&process, shop, b"", b"of an earlier outage");
+        age(&site.file(shop), 10);
+    }
+    assert_eq!(process.request().peek(&used), b"");
+    assert_eq!(process.request().open(&used), b"");
+    site.restart();
+    expect_none(&process, &moved);
+    assert_eq!(process.request().open(&moved), b"");
+    assert!(!site.file(&moved).exists());
+}
+
+/// It would be promised here what the nodes, back with the version before, do not keep.
+#[test]
+fn a_commit_that_finds_no_node_fails_and_is_not_kept_here() {
+    let Some(site) = Site::start(2) else { return };
+    let (process, shop) = (site.process(), site.id());
+    site.put(&process, &shop, b"before");
+    let mut request = process.request();
+    request.open(&shop);
+    site.cut_off();
+    expect(request.write(&shop, b"late"), ErrorKind::NoNode, "is not saved");
+    request.close();
+    assert!(!site.file(&shop).exists());
+    site.reach();
+    assert_eq!(process.request().peek(&shop), b"before");
+}
+
+#[test]
+fn requests_without_locks_go_on_too() {
+    let Some(mut site) = Site::start(2) else { return };
+    let process = site.process();
+    let unlocked = Settings { lock: false, ..process.settings.clone() };
+    let (shop, fresh) = (site.id(), site.id());
+    site.put(&process, &shop, b"pool");
+    site.cut_off();
+    let mut request = process.request_with(&unlocked);
+    assert_eq!(request.open(&shop), b"");
+    request.write(&shop, b"local").unwrap();
+    request.touch(&shop, b"local").unwrap();
+    let mut request = process.request_with(&unlocked);
+    assert!(request.session.is_free(id(&fresh)).unwrap());
+    assert_eq!(request.peek(&fresh), b"");
+    request.touch(&fresh, b"new").unwrap();
+    assert_eq!(process.request().peek(&fresh), b"new");
+    site.restart();
+    // Stored over whatever is there, as always without locks.
+    process.request_with(&unlocked).write(&shop, b"over").unwrap();
+    assert_eq!(process.request().peek(&shop), b"over");
+    assert!(!site.file(&shop).exists());
+}
+
+#[test]
+fn only_nodes_that_do_not_answer_make_an_outage() {
+    let Some(site) = Site::start(1) else { return };
+    let process = site.process();
+    process.request().peek(&site.id());
+    let reply = b"SERVER_ERROR out of memory storing object\r\n";
+    site.proxy().plan(Place::Reply(0), Fault::Replace(reply.to_vec()));
+    expect(process.request().try_open(&site.id()), ErrorKind::Node, "out of memory");
+    let shop = site.id();
+    let mut holder = process.request();
+    holder.open(&shop);
+    expect(site.impatient().try_open(&shop), ErrorKind::Locked, "is in use by");
+    assert!(!site.refuge().exists());
+}
+
+#[test]
+fn a_machine_that_cannot_keep_sessions_says_both_reasons() {
+    let Some(site) = Site::start(1) else { return };
+    let process = site.process();
+    fs::create_dir_all(site.refuge().parent().unwrap()).unwrap();
+    fs::write(site.refuge(), "in the way").unwrap();
+    site.cut_off();
+    let result = process.request().try_open(&site.id());
+    let error = result.as_ref().unwrap_err().to_string();
+    assert!(error.contains("cannot connect to "), "{error}");
+    expect(result, ErrorKind::NoNode, "nor can this machine keep it: ");
+}
+
+/// Requests of one session take turns during an outage, and from its end on in the pool.
+#[test]
+fn counters_are_exact_in_an_outage_and_over_its_end() {
+    const WORKERS: usize = 4;
+    const ROUNDS: usize = 60;
+    let Some(mut site) = Site::start(2) else { return };
+    site.settings.lock_wait = Duration::from_secs(60);
+    let shop = site.id();
+    site.cut_off();
+    let done = AtomicUsize::new(0);
+    let moved = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                let process = site.process();
+                for _ in 0..ROUNDS {
+                    let mut request = process.request();
+                    let count = request.open(&shop).len();
+                    request.write(&shop, &vec![b'x'; count + 1]).unwrap();
+                    request.close();
+                    done.fetch_add(1, Ordering::SeqCst);
+                }
+                moved.fetch_add(process.count(Counter::LocalMoved) as usize, Ordering::SeqCst);
+            });
+        }
+        support::wait_for("half of the work", || {
+            done.load(Ordering::SeqCst) >= WORKERS * ROUNDS / 2
+        });
+        site.reach();
+    });
+    assert_eq!(site.process().request().peek(&shop).len(), WORKERS * ROUNDS);
+    assert_eq!(moved.into_inner(), 1);
+}
