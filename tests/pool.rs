@@ -7,7 +7,7 @@ use std::{
     fs,
     io::{BufRead, Read},
     net::{Ipv4Addr, Ipv6Addr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -455,6 +455,109 @@ fn a_write_to_a_node_that_hangs_is_reported_as_unknown() {
     node.signal(Signal::CONT);
     let found = count(&php.call("increment one").value());
     assert!((2..=3).contains(&found), "{found}");
+}
+
+#[test]
+fn without_a_node_requests_fail_with_one_warning_within_the_timeouts() {
+    let Some(mut nodes) = three_nodes() else { return };
+    let Some(fpm) = Fpm::start(&setup(&nodes), &[Pool::new(2)]) else { return };
+    assert_eq!(count(&fpm.call("increment one").value()), 1);
+    nodes.iter_mut().for_each(Memcached::kill);
+    for id in ["one", "two", "one", "two"] {
+        let started = Instant::now();
+        let warning = fpm.call(&format!("increment {id}")).failure();
+        assert!(warning.contains("cannot be opened: "), "{warning}");
+        assert!(nodes.iter().any(|node| warning.contains(&node.name())), "{warning}");
+        assert!(started.elapsed() < FAILURE_MAX, "{:?}: {warning}", started.elapsed());
+    }
+    nodes.iter_mut().for_each(Memcached::restart);
+    wait_for("a node", || fpm.call("increment two").ok.then_some(()));
+}
+
+/// The directory with the sessions of this machine, gone with its value.
+struct Refuge(PathBuf);
+
+impl Refuge {
+    /// As the only line of the log names it.
+    #[track_caller]
+    fn of(log: &Path) -> Self {
+        let log = fs::read_to_string(log).unwrap();
+        let told = "Until a node answers, this machine keeps sessions in ";
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(told)).collect();
+        let [line] = &lines[..] else { panic!("{log}") };
+        let (path, _) = line.split_once(told).unwrap().1.split_once(" (").unwrap();
+        Self(path.into())
+    }
+}
+
+impl Drop for Refuge {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn without_a_node_requests_go_on_on_this_machine_if_told_so() {
+    const WORKERS: usize = 4;
+    const ROUNDS: usize = 25;
+    let Some(mut nodes) = three_nodes() else { return };
+    let folder = folder();
+    let log = folder.path().join("log");
+    let setup = setup(&nodes).with(FOR_EVER).with("sessclust.on_outage=local");
+    let setup = setup.with(&format!("error_log={}", log.display()));
+    let Some(fpm) = Fpm::start(&setup, &[Pool::new(WORKERS)]) else { return };
+    let counter = |name: &str| fpm.call(&format!("counter {name}")).value();
+    assert_eq!(count(&fpm.call("increment before").value()), 1);
+    nodes.iter_mut().for_each(Memcached::kill);
+    in_parallel(WORKERS, |_| {
+        for _ in 0..ROUNDS {
+            fpm.call("increment one").value();
+        }
+    });
+    assert_eq!(count(&fpm.call("increment before").value()), 1, "as if it were new");
+    let refuge = Refuge::of(&log);
+    assert_eq!(counter("outages"), "1");
+    assert_eq!(counter("local_sessions"), (WORKERS * ROUNDS + 1).to_string());
+    nodes.iter_mut().for_each(Memcached::restart);
+    // Moved by who uses it next.
+    wait_for("a move", || {
+        fpm.call("increment one").value();
+        (counter("local_moved") == "1").then_some(())
+    });
+    assert!(nodes.iter().any(|node| node.has("one")));
+    let moved = count(&fpm.call("life one").value());
+    assert!(moved > WORKERS * ROUNDS, "{moved}");
+    assert_eq!(counter("local_dropped"), "0");
+    // Another machine goes on with it.
+    let Some(other) = Fpm::start(&self::setup(&nodes), &[Pool::new(1)]) else { return };
+    assert_eq!(count(&other.call("increment one").value()), moved + 1);
+    drop(refuge);
+}
+
+#[test]
+fn sessions_of_nodes_that_hung_are_found_again_when_they_wake() {
+    let Some(nodes) = three_nodes() else { return };
+    let folder = folder();
+    let log = folder.path().join("log");
+    let setup = setup(&nodes).with(SHORT_LEASE).with("sessclust.on_outage=local");
+    let setup = setup.with(&format!("error_log={}", log.display()));
+    let Some(fpm) = Fpm::start(&setup, &[Pool::new(2)]) else { return };
+    for expected in 1..=2 {
+        assert_eq!(count(&fpm.call("increment one").value()), expected);
+    }
+    nodes.iter().for_each(|node| node.signal(Signal::STOP));
+    let started = Instant::now();
+    assert_eq!(count(&fpm.call("increment one").value()), 1, "one of this machine");
+    let waited = started.elapsed();
+    assert!(waited < nodes.len() as u32 * FAILURE_MAX, "{waited:?}");
+    let refuge = Refuge::of(&log);
+    nodes.iter().for_each(|node| node.signal(Signal::CONT));
+    // The one of the nodes counts, and the other is gone.
+    wait_for("the session of before", || {
+        (count(&fpm.call("increment one").value()) == 3).then_some(())
+    });
+    assert_eq!(fpm.call("counter local_dropped").value(), "1");
+    drop(refuge);
 }
 
 #[test]

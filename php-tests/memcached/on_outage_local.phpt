@@ -1,0 +1,45 @@
+--TEST--
+Without a node, sessions are kept on this machine, and one that is destroyed stays destroyed
+--SKIPIF--
+<?php
+require __DIR__ . '/../skipif.inc';
+needs_memcached();
+--INI--
+sessclust.on_outage=local
+--FILE--
+<?php
+require __DIR__ . '/../config.inc';
+[$first, $second] = nodes(2);
+store();
+ini_set('error_log', $log = STORE . '/log');
+put('before', ['n' => 1]);
+$first->hang();
+$second->hang();
+
+session_id('before');
+show('start', fn () => session_start());
+show('nobody can ask for it', fn () => $_SESSION);
+$_SESSION['n'] = 2;
+show('a new id', fn () => session_regenerate_id(true));
+$id = session_id();
+session_write_close();
+session_id($id);
+show('again', fn () => session_start());
+show('kept', fn () => $_SESSION);
+session_write_close();
+
+$first->resume();
+$second->resume();
+foreach (['moved' => $id, 'destroyed' => 'before'] as $what => $id) {
+    session_id($id);
+    while (!@session_start()) {
+        usleep(10_000);
+    }
+    show($what, fn () => $_SESSION);
+    session_write_close();
+}
+preg_match('~sessclust: (session .*: .*)\. Until .* in (/var/tmp/sessclust-u\d+/outage-\w+) ~',
+    file_get_contents($log), $found);
+show('the log', fn () => $found[1]);
+exec("rm -r $found[2]");
+--EXPECTF--
