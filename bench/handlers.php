@@ -14,6 +14,9 @@ declare(strict_types=1);
  *   ini         further settings: what locking takes, and what the row is about
  *   place       "disk" or "tmpfs", where {directory} is
  *   server      a key of server_command(); each row has a server of its own
+ *   nodes       how many of them, if several: {path} is then repeated for each, with a comma between
+ *   delay       microseconds that a message to or from a server takes longer (delay/main.rs)
+ *   cycle       true: only cycles are measured, for a comparison with another row
  */
 return [
     'files' => [
@@ -96,4 +99,32 @@ return [
         'ini' => ['sessclust.write' => 'delayed'],
         'server' => 'memcached',
     ],
+    ...replica_rows(),
 ];
+
+/** What a second copy costs: the same pool of three nodes with one and with two, near and far. */
+function replica_rows(): array
+{
+    $rows = [];
+    foreach (['near' => 0, 'far' => 1000] as $place => $delay) {
+        foreach ([1, 2] as $replicas) {
+            $copies = $replicas === 1 ? '1 copy' : "$replicas copies";
+            $rows["sessclust-$place-$replicas"] = [
+                'label' => "sessclust, 3 nodes, $copies" . ($delay ? ', 1 ms away' : ''),
+                'extensions' => ['sessclust'],
+                'handler' => 'sessclust',
+                'path' => 'memcached+unix://{socket}',
+                'ini' => [
+                    'sessclust.replicas' => (string) $replicas,
+                    // A pause of a busy machine is no node that fails.
+                    'sessclust.request_timeout' => '1900ms',
+                ],
+                'server' => 'memcached',
+                'nodes' => 3,
+                'delay' => $delay,
+                'cycle' => true,
+            ];
+        }
+    }
+    return $rows;
+}

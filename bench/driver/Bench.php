@@ -8,8 +8,10 @@ declare(strict_types=1);
  */
 final class Bench
 {
-    /** @var array<string, Handler> */
+    /** @var array<string, Handler> those that everything is measured of */
     public readonly array $handlers;
+    /** @var array<string, Handler> with those of which only cycles are measured */
+    private readonly array $all;
     /**
      * Sockets, logs and configuration; on tmpfs, and short: the path of a Unix socket may have 107
      * bytes.
@@ -44,12 +46,16 @@ final class Bench
         foreach ([$this->scratch, ...$this->places] as $directory) {
             mkdir($directory, 0700);
         }
-        $this->handlers = $this->usable(require dirname(__DIR__) . '/handlers.php');
+        $rows = require dirname(__DIR__) . '/handlers.php';
+        $this->all = $this->usable($rows);
+        $this->handlers = array_filter(
+            $this->all, fn ($name) => !($rows[$name]['cycle'] ?? false), ARRAY_FILTER_USE_KEY,
+        );
 
-        $workers = array_map(fn ($handler) => $handler->worker(), $this->handlers);
-        if (in_array('memcached', array_column($this->handlers, 'server'), true)) {
+        $workers = array_map(fn ($handler) => $handler->worker(), $this->all);
+        if (in_array('memcached', array_column($this->all, 'server'), true)) {
             $socket = "$this->scratch/raw.socket";
-            $this->serve('raw', 'memcached', $socket, $this->scratch);
+            $this->serve('raw', 'memcached', $socket, $this->scratch, 0);
             $workers['raw'] = [$options->raw, $socket];
         }
         $this->workers = $workers;
@@ -64,9 +70,9 @@ final class Bench
                 continue;
             }
             $directory = ($this->places[$row['place'] ?? ''] ?? $this->scratch) . "/$name";
-            $handler = new Handler(
-                $name, $row, $directory, "$this->scratch/$name.socket", $this->options->extension,
-            );
+            $nodes = range(1, $row['nodes'] ?? 1);
+            $sockets = array_map(fn ($node) => "$this->scratch/$name.$node.socket", $nodes);
+            $handler = new Handler($name, $row, $directory, $sockets, $this->options->extension);
             if ($handler->version === null) {
                 $why = 'PHP cannot load ' . implode(' ', $handler->loading());
                 $row['handler'] === 'sessclust' && throw new RuntimeException($why);
@@ -74,25 +80,34 @@ final class Bench
                 continue;
             }
             mkdir($directory, 0700);
-            if ($handler->server) {
-                $this->serve($name, $handler->server, $handler->socket, $directory);
+            foreach ($handler->server ? $sockets : [] as $socket) {
+                $this->serve($name, $handler->server, $socket, $directory, $row['delay'] ?? 0);
             }
             $handlers[$name] = $handler;
         }
         return $handlers;
     }
 
-    /** Starts a server for the row `$name` and waits until it answers. */
-    private function serve(string $name, string $server, string $socket, string $directory): void
-    {
-        $command = server_command($server, $socket, $directory);
-        $this->start("$name-server", $command)->awaitSocket($socket);
+    /**
+     * Starts a server for the row `$name` and waits until it answers; behind a link with a delay,
+     * if `$delay` is more than 0 microseconds.
+     */
+    private function serve(
+        string $name, string $server, string $socket, string $directory, int $delay,
+    ): void {
+        $own = $delay ? "$socket.server" : $socket;
+        $command = server_command($server, $own, $directory);
+        $this->start("$name-server", $command)->awaitSocket($own);
+        if ($delay) {
+            $link = [$this->options->delay, (string) $delay, $socket, $own];
+            $this->start("$name-link", $link)->awaitSocket($socket);
+        }
     }
 
     /** What tables and pictures call the handler, or the raw worker. */
     public function label(string $name): string
     {
-        return isset($this->handlers[$name]) ? $this->handlers[$name]->label : 'two raw round trips';
+        return isset($this->all[$name]) ? $this->all[$name]->label : 'two raw round trips';
     }
 
     /** `$name` names its log. */

@@ -24,18 +24,23 @@ final class Handler
     public readonly ?string $version;
     private readonly array $settings;
 
+    /** @param list<string> $sockets of its servers, as it reaches them */
     public function __construct(
         public readonly string $name,
         array $row,
         public readonly string $directory,
-        public readonly string $socket,
+        public readonly array $sockets,
         private readonly string $sessclust,
     ) {
         $this->label = $row['label'];
         $this->extensions = $row['extensions'] ?? [];
         $this->server = $row['server'] ?? '';
         $this->version = $this->probe();
-        $path = strtr($row['path'], ['{directory}' => $directory, '{socket}' => $socket]);
+        $paths = array_map(
+            fn ($socket) => strtr($row['path'], ['{directory}' => $directory, '{socket}' => $socket]),
+            $sockets,
+        );
+        $path = implode(',', $paths);
         $this->settings = self::SETTINGS + ($row['ini'] ?? [])
             + ['session.save_handler' => $row['handler'], 'session.save_path' => $path];
     }

@@ -13,6 +13,7 @@ function goals(array $results): array
     return [
         'embedded store' => embedded_goals($results),
         'memcached pool' => memcached_goals($results),
+        'second copy' => replica_goals($results),
     ];
 }
 
@@ -110,6 +111,30 @@ function memcached_goals(array $results): array
                 "php-fpm behind nginx, $sessions sessions: times php-$peer's requests a second",
                 ratio_of_rounds($results['web'][$kind], $through, $peer, 'round_per_second'),
                 '>=', 1.25,
+            );
+        }
+    }
+    return array_values(array_filter($goals));
+}
+
+/** What two copies in a pool of three nodes may cost more than one. */
+function replica_goals(array $results): array
+{
+    $goals = [];
+    $places = ['near' => ['on the same machine', 1.5], 'far' => ['1 ms away each way', 1.1]];
+    foreach ($places as $place => [$where, $limit]) {
+        [$one, $two] = ["sessclust-$place-1", "sessclust-$place-2"];
+        foreach (['4 KB', '100 B'] as $size) {
+            $goals[] = goal(
+                "cycle of $size, nodes $where: 2 copies, times as long as 1",
+                ratio_of_rounds($results['cycle'][$size], $two, $one, 'round_medians_us'),
+                '<=', $limit,
+            );
+        }
+        foreach ([1 => $one, 2 => $two] as $replicas => $name) {
+            $goals[] = figure(
+                "system calls of a cycle of 4 KB, nodes $where, replicas = $replicas",
+                $results['syscalls'][$name]['total'] ?? null,
             );
         }
     }

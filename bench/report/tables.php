@@ -19,6 +19,7 @@ function tables(Bench $bench, array $results): array
     return array_filter([
         goal_table('embedded store', $results['goals']['embedded store']),
         goal_table('memcached pool', $results['goals']['memcached pool']),
+        goal_table('second copy', $results['goals']['second copy']),
         cycle_table($results['cycle'], $label),
         peer_table(
             'embedded store', $results['cycle'], $label,
