@@ -75,6 +75,7 @@ pub const LIFETIME_DEFAULT_S: u64 = 1440;
 /// How long an answer is still read for when its time is up: it has arrived while another node was
 /// waited for, or it has not.
 pub const LATE_ANSWER_GRACE: Duration = Duration::from_millis(5);
+
 /// Time that a node that was down has to answer well before it is used again. The system calls and
 /// the two or three round trips of one request take less, so it is not one request that decides.
 pub const BOARD_STEADY: Duration = Duration::from_millis(50);

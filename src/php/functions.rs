@@ -1,6 +1,6 @@
 //! The functions that PHP code can call; `stubs/sessclust.stub.php` documents them.
 
-use super::worker;
+use super::worker::{self, Value};
 use ext_php_rs::boxed::ZBox;
 use ext_php_rs::error::Result;
 use ext_php_rs::prelude::*;
@@ -30,8 +30,13 @@ fn sessclust_nodes() -> Result<ZBox<ZendHashTable>> {
     let mut nodes = ZendHashTable::new();
     for node in worker::with(|worker| worker.nodes()) {
         let mut entries = ZendHashTable::new();
-        for (name, text) in node {
-            entries.insert(name, text)?;
+        for (name, value) in node {
+            match value {
+                Value::Text(text) => entries.insert(name, text)?,
+                Value::Number(number) => entries.insert(name, integer(number))?,
+                Value::Flag(flag) => entries.insert(name, flag)?,
+                Value::Unknown => entries.insert(name, ())?,
+            }
         }
         nodes.push(entries)?;
     }
@@ -41,8 +46,12 @@ fn sessclust_nodes() -> Result<ZBox<ZendHashTable>> {
 fn table(entries: &[(&str, u64)]) -> Result<ZBox<ZendHashTable>> {
     let mut table = ZendHashTable::new();
     for (name, value) in entries {
-        // A counter beyond PHP's largest integer would take centuries; it stays there.
-        table.insert(*name, i64::try_from(*value).unwrap_or(i64::MAX))?;
+        table.insert(*name, integer(*value))?;
     }
     Ok(table)
+}
+
+/// A counter beyond PHP's largest integer would take centuries; it stays there.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

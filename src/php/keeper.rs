@@ -1,27 +1,36 @@
-//! The thread that renews the locks of sessions on nodes, while PHP code runs.
+//! The thread that renews the locks of sessions on nodes, while PHP code runs, and looks whether
+//! nodes that are down have come back.
 //!
 //! How long a script will hold its session is not known when it starts, and PHP gives an extension
 //! no way to be called later: a signal would cut short the script's own `sleep()`. So a process
 //! that locks a session on a node gets a thread, which looks about three times a lease whether a
 //! lock has to be renewed, and ends when none was taken for a while. It runs while the request is
 //! in PHP code: both use the same connections, one after the other.
+//!
+//! So does a process that finds a node down, locked or not: requests do not wait for such a node,
+//! so somebody else has to look. Each look has a thread and a connection of its own, for it may
+//! take as long as connecting may, or a name server, and no lock is to be lost over that.
 
-use sessclust_engine::session::Live;
+use sessclust_engine::session::{Care, Live};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Time between two looks while nothing is held: a third of the shortest lease that can be set.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Looks without a lock in between after which the thread ends.
-const IDLE_LOOKS_MAX: u32 = 10;
+/// Time without a lock, or without a request while a node is down, after which the thread ends.
+const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes of its stack; it calls nothing but the engine.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// The thread of this process, if there is one.
-pub(super) struct Keeper(Option<Running>);
+pub(super) struct Keeper {
+    running: Option<Running>,
+    /// Threads that were told to end: no request waits for them.
+    ending: Vec<JoinHandle<()>>,
+}
 
 struct Running {
     thread: JoinHandle<()>,
@@ -37,7 +46,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// A lock was taken since the last look.
+    /// A lock was taken, or a node found down, since the last look.
     was_used: bool,
     /// The thread has ended, or is about to without looking again.
     has_ended: bool,
@@ -54,47 +63,53 @@ impl Shared {
 
 impl Keeper {
     pub(super) const fn new() -> Self {
-        Self(None)
+        Self { running: None, ending: Vec::new() }
     }
 
-    /// A session of `live` was locked: its lock is renewed from now on until it is given back, for
-    /// the first time after `due`.
-    pub(super) fn watch(&mut self, live: &Arc<Live>, due: Duration) {
-        if let Some(running) = &self.0
-            && Arc::ptr_eq(&running.live, live)
+    /// Does from now on what is to be done beside requests, until there is nothing left of it.
+    pub(super) fn watch(&mut self, care: Care) {
+        if let Some(running) = &self.running
+            && Arc::ptr_eq(&running.live, &care.live)
         {
             let mut state = running.shared.state();
             if !state.has_ended {
                 state.was_used = true;
                 // It may sleep for a session whose lock lasted longer.
-                if due < state.pause {
-                    state.pause = due;
+                if care.due < state.pause {
+                    state.pause = care.due;
                     running.shared.wake.notify_one();
                 }
                 return;
             }
         }
-        self.stop();
-        let shared = Arc::new(Shared::default());
-        let (their_live, their_shared) = (Arc::clone(live), Arc::clone(&shared));
-        let thread = spawn(move || look_after(&their_live, &their_shared));
+        self.dismiss();
+        self.ending.retain(|thread| !thread.is_finished());
+        let (live, shared) = (Arc::clone(&care.live), Arc::new(Shared::default()));
+        let their_shared = Arc::clone(&shared);
+        let thread = spawn(move || look_after(&care, &their_shared));
         // Without a thread the lock lasts for its lease, and a commit after that takes it again.
-        self.0 = thread.map(|thread| Running { thread, live: Arc::clone(live), shared });
+        self.running = thread.map(|thread| Running { thread, live, shared });
+    }
+
+    /// Tells the thread to end.
+    fn dismiss(&mut self) {
+        if let Some(Running { thread, shared, .. }) = self.running.take() {
+            shared.state().is_stopped = true;
+            shared.wake.notify_one();
+            self.ending.push(thread);
+        }
     }
 
     /// Ends the thread and waits for it.
     pub(super) fn stop(&mut self) {
-        if let Some(Running { thread, shared, .. }) = self.0.take() {
-            shared.state().is_stopped = true;
-            shared.wake.notify_one();
-            let _ = thread.join();
-        }
+        self.dismiss();
+        self.ending.drain(..).for_each(|thread| _ = thread.join());
     }
 
     /// In the child of a fork, which has no such thread, and must not touch what it has shared with
     /// its parent's.
     pub(super) fn forget_inherited(&mut self) {
-        std::mem::forget(self.0.take());
+        std::mem::forget(std::mem::replace(self, Self::new()));
     }
 }
 
@@ -122,9 +137,11 @@ fn spawn(f: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
 }
 
 /// What the thread does.
-fn look_after(live: &Live, shared: &Shared) {
-    let mut idle_looks = 0;
-    let mut pause = PAUSE;
+fn look_after(care: &Care, shared: &Shared) {
+    let live = &care.live;
+    let mut last_used = Instant::now();
+    let mut pause = care.due;
+    let mut probes: Vec<JoinHandle<()>> = Vec::new();
     loop {
         let mut state = shared.state();
         state.pause = pause;
@@ -132,18 +149,29 @@ fn look_after(live: &Live, shared: &Shared) {
         let waited = shared.wake.wait_timeout_while(state, pause, is_asleep);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_stopped {
-            return;
+            break;
         }
-        idle_looks = if std::mem::take(&mut state.was_used) { 0 } else { idle_looks + 1 };
+        if std::mem::take(&mut state.was_used) {
+            last_used = Instant::now();
+        }
         drop(state);
         let next = live.renew();
         pause = next.unwrap_or(PAUSE);
-        if next.is_none() && idle_looks > IDLE_LOOKS_MAX {
+        probes.retain(|probe| !probe.is_finished());
+        if live.has_node_down() {
+            pause = pause.min(care.probe_interval);
+            while let Some(node) = live.claim_probe(care.probe_interval) {
+                let (live, timeout) = (Arc::clone(live), care.probe_timeout);
+                probes.extend(spawn(move || live.probe(node, timeout)));
+            }
+        }
+        if next.is_none() && last_used.elapsed() > IDLE_MAX {
             let mut state = shared.state();
             if !state.was_used {
                 state.has_ended = true;
-                return;
+                break;
             }
         }
     }
+    probes.into_iter().for_each(|probe| _ = probe.join());
 }

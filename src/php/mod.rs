@@ -24,6 +24,7 @@ mod ffi;
 mod functions;
 mod ini;
 mod keeper;
+mod log;
 mod save_handler;
 mod warning;
 mod worker;

@@ -1,9 +1,9 @@
-//! One PHP warning for one failure; and what only the server's log is told.
+//! One PHP warning for one failure.
 //!
 //! The text is set while Rust code runs and raised when nothing with a destructor is left on the
 //! stack, because a user's error handler may end the request by jumping over us.
 
-use super::ffi;
+use super::log;
 use ext_php_rs::ffi::php_error_docref;
 use ext_php_rs::flags::ErrorType;
 use sessclust_engine::stats::{self, Counter};
@@ -15,14 +15,6 @@ thread_local! {
     /// formats it.
     static TEXT: RefCell<CString> = RefCell::default();
     static IS_PENDING: Cell<bool> = const { Cell::new(false) };
-    /// Lines for the server's log.
-    static NOTICES: RefCell<Vec<CString>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Sets lines for the server's log, to be written before the next warning is raised.
-pub(super) fn log(notices: Vec<String>) {
-    let lines = notices.into_iter().flat_map(|text| CString::new(format!("sessclust: {text}")));
-    NOTICES.with_borrow_mut(|notices| notices.extend(lines));
 }
 
 /// Sets the warning to raise. A NUL byte, which PHP could not show, ends the text.
@@ -34,15 +26,9 @@ pub(super) fn set(text: impl ToString) {
     IS_PENDING.set(true);
 }
 
-/// Raises the warning that was set, if one was, and writes to the log.
+/// Raises the warning that was set, if one was, and writes what there is for the server's log.
 pub(super) fn raise() {
-    /// Syslog's `LOG_NOTICE`, which is what PHP gives to messages of its own.
-    const NOTICE: c_int = 5;
-    // Taken one by one: nothing is borrowed while PHP has the line.
-    while let Some(line) = NOTICES.with_borrow_mut(Vec::pop) {
-        // SAFETY: a text that ends with NUL; writing a line to a log runs no PHP code.
-        unsafe { ffi::php_log_err_with_severity(line.as_ptr(), NOTICE) };
-    }
+    log::write();
     if !IS_PENDING.replace(false) {
         return;
     }

@@ -1,9 +1,11 @@
 //! What a process (under ZTS, a thread) keeps from one request to the next.
 
 use super::keeper::Keeper;
-use super::{call, ini, warning};
+use super::{call, ini, log, warning};
 use sessclust_engine::config::save_path::{NodeAddress, SavePath};
 use sessclust_engine::error::catch;
+use sessclust_engine::machine::Health;
+use sessclust_engine::node::{System, World};
 use sessclust_engine::session::id::SessionId;
 use sessclust_engine::session::{Access, Session, Store};
 use sessclust_engine::stats::{self, Counter, RequestStats};
@@ -12,6 +14,7 @@ use std::cell::RefCell;
 use std::ffi::{CString, c_char};
 use std::os::unix::ffi::OsStringExt;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 thread_local! {
     static WORKER: RefCell<Worker> = const { RefCell::new(Worker::new()) };
@@ -37,9 +40,12 @@ pub(super) unsafe extern "C" fn after_fork() {
 /// raised by the caller when nothing with a destructor is left on its stack. `T` is `Copy` so that
 /// nothing is.
 pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T> {
-    let result = catch(|| with(f));
-    warning::log(with(|worker| worker.notices()));
-    match result {
+    let run = |worker: &mut Worker| {
+        let result = f(worker);
+        worker.finish_callback();
+        result
+    };
+    match catch(|| with(run)) {
         Ok(value) => Some(value),
         Err(error) => {
             if error.kind() == ErrorKind::Internal {
@@ -189,19 +195,19 @@ impl Worker {
         Ok((session, lifetime_s))
     }
 
-    /// After a callback that may have locked a session: keeps the lock for as long as the script
-    /// runs.
-    fn keep(&mut self) {
-        if let Some((live, due)) = self.session.as_ref().and_then(Session::keeps) {
-            self.keeper.watch(&live, due);
+    /// After a callback, which may have locked a session or found that a node is down.
+    fn finish_callback(&mut self) {
+        if let Some(care) = self.session.as_ref().and_then(Session::care) {
+            self.keeper.watch(care);
+        }
+        if let Some((_, store)) = self.stores.first() {
+            log::add(store.notices());
         }
     }
 
     /// Whether the session of an id exists; see [`Session::validate`].
     pub(super) fn validate(&mut self, id: SessionId<'_>, access: Access) -> Result<bool> {
-        let exists = self.session(None)?.0.validate(id, access);
-        self.keep();
-        Ok(exists)
+        Ok(self.session(None)?.0.validate(id, access))
     }
 
     /// The id to use in place of a newly drawn one, where sessions are to be kept on this machine's
@@ -219,14 +225,7 @@ impl Worker {
         if let Some(loss) = data.loss {
             warning::set(loss);
         }
-        let data = RawData { start: data.bytes.as_ptr(), length: data.bytes.len() };
-        self.keep();
-        Ok(data)
-    }
-
-    /// What the server's log should be told, once.
-    fn notices(&self) -> Vec<String> {
-        self.stores.first().map_or_else(Vec::new, |(_, store)| store.notices())
+        Ok(RawData { start: data.bytes.as_ptr(), length: data.bytes.len() })
     }
 
     /// What this request's sessions have cost so far.
@@ -239,29 +238,58 @@ impl Worker {
     }
 
     /// The nodes of the store that was used last: names and values, for people.
-    pub(super) fn nodes(&self) -> Vec<Vec<(&'static str, String)>> {
-        let state = |is_up| String::from(if is_up { "up" } else { "down" });
+    pub(super) fn nodes(&self) -> Vec<Vec<(&'static str, Value)>> {
+        let state = |is_up| Value::text(if is_up { "up" } else { "down" });
         match self.stores.first().map(|(_, store)| &**store) {
             None => Vec::new(),
             Some(Store::Local(store)) => vec![vec![
-                ("type", "local".into()),
+                ("type", Value::text("local")),
                 ("state", state(store.is_usable())),
-                ("directory", store.directory().to_string_lossy().into_owned()),
+                ("directory", Value::text(store.directory().to_string_lossy())),
             ]],
             Some(Store::Pool(pool)) => {
-                let node = |(address, server): (NodeAddress, Option<String>)| {
+                let uptime = System.uptime();
+                let now = System.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                // The board counts from the start of the machine.
+                let unix_time = |at| now.saturating_sub(uptime.saturating_sub(at)).as_secs();
+                let node = |(address, health, server): (NodeAddress, Health, Option<String>)| {
                     vec![
-                        ("type", "memcached".into()),
-                        // Of a node that was not needed yet, nothing is known.
-                        ("state", server.as_ref().map_or("not connected".into(), |_| state(true))),
-                        ("address", address.to_string()),
-                        ("weight", address.weight.to_string()),
-                        ("server", server.unwrap_or_default()),
+                        ("type", Value::text("memcached")),
+                        ("state", state(!health.is_down)),
+                        ("drained", Value::Flag(health.is_drained)),
+                        ("failures", Value::Number(health.failures.into())),
+                        ("since", Value::number(health.since.map(unix_time))),
+                        ("reason", Value::text(health.reason.unwrap_or_default())),
+                        (
+                            "latency_us",
+                            Value::number(health.latency.map(|time| time.as_micros() as u64)),
+                        ),
+                        ("address", Value::text(address.to_string())),
+                        ("weight", Value::text(address.weight.to_string())),
+                        ("server", Value::text(server.unwrap_or_default())),
                     ]
                 };
                 pool.nodes().into_iter().map(node).collect()
             }
         }
+    }
+}
+
+/// What PHP code is told.
+pub(super) enum Value {
+    Text(String),
+    Number(u64),
+    Flag(bool),
+    Unknown,
+}
+
+impl Value {
+    fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    fn number(number: Option<u64>) -> Self {
+        number.map_or(Self::Unknown, Self::Number)
     }
 }
 

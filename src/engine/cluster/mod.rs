@@ -617,6 +617,7 @@ impl Cluster {
             self.has_hung[node] = failure.is_timeout();
             if self.board.failed(node, self.world.uptime()) {
                 self.counters.add(Counter::NodesDown, 1);
+                self.board.explain(node, &failure.to_string());
                 self.notices.push(format!("node is down: {failure}"));
             }
         }

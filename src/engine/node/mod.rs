@@ -257,6 +257,21 @@ impl Node {
         Err(Failure::new(Cause::Connect, text, is_timeout))
     }
 
+    /// How long a node takes to say what it is, on a connection of its own: for looking at one that
+    /// did not answer, without touching what others use.
+    ///
+    /// # Errors
+    /// [`Cause::Connect`].
+    pub async fn probe(
+        world: &dyn World,
+        address: &NodeAddress,
+        timeouts: &Timeouts,
+    ) -> Result<Duration, Failure> {
+        let started = Instant::now();
+        Self::new(address.clone()).connect(world, timeouts).await?;
+        Ok(started.elapsed())
+    }
+
     /// Sends requests in one write and waits for their answers, which come in the same order, one
     /// for each request that is not quiet. Connects first, if need be.
     ///

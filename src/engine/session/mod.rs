@@ -31,6 +31,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Found, Locked};
 
+/// What a thread has to do beside the requests of a process: [renew](Live::renew) locks, and
+/// [probe](Live::probe) nodes that are down.
+pub struct Care {
+    /// Where.
+    pub live: Arc<Live>,
+    /// After which time first.
+    pub due: Duration,
+    /// Time between two looks at nodes that are down.
+    pub probe_interval: Duration,
+    /// How long such a look may take.
+    pub probe_timeout: Duration,
+}
+
 /// Whether a read keeps others out until the session is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -153,11 +166,18 @@ impl Session {
         Ok(drawn)
     }
 
-    /// What has to be asked to [renew](Live::renew) locks while the session is held, and after
-    /// which time first; none if it is not held, or needs none.
-    pub fn keeps(&self) -> Option<(Arc<Live>, Duration)> {
-        let live = self.held.as_ref().and_then(Locked::live)?;
-        Some((live, self.settings.lock_lease / 3))
+    /// What has to be done beside the request; none if there is nothing.
+    pub fn care(&self) -> Option<Care> {
+        let Settings { lock_lease, probe_interval, connect_timeout, .. } = self.settings;
+        let held = self.held.as_ref().and_then(Locked::live);
+        let down = self.store.with_node_down();
+        let due = [held.as_ref().map(|_| lock_lease / 3), down.as_ref().map(|_| probe_interval)];
+        Some(Care {
+            due: due.into_iter().flatten().min()?,
+            live: held.or(down)?,
+            probe_interval,
+            probe_timeout: connect_timeout,
+        })
     }
 
     /// Whether a session exists, for strict mode. Its lock is taken and its data read on the way,

@@ -7,8 +7,8 @@ use crate::config::save_path::{Endpoint, NodeAddress, SavePath};
 use crate::config::{OnOutage, Placement, RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local::{self, Open, Used};
-use crate::machine::{Board, Queue, process_id};
-use crate::node::{Node, System};
+use crate::machine::{Board, Health, Queue, process_id};
+use crate::node::{Node, System, Timeouts, World};
 use crate::stats::{Counter, Counters};
 use rustix::process::Pid;
 use std::cell::RefCell;
@@ -234,6 +234,10 @@ pub struct Pool {
 pub struct Live {
     runtime: Runtime,
     cluster: Mutex<Cluster>,
+    nodes: Vec<NodeAddress>,
+    board: Arc<Board>,
+    /// What probes have found, for the server's log.
+    found: Mutex<Vec<String>>,
 }
 
 impl Live {
@@ -252,6 +256,53 @@ impl Live {
     /// which time to call it again; none if no session is held.
     pub fn renew(&self) -> Option<Duration> {
         self.run(async |cluster| cluster.renew().await)
+    }
+
+    /// Whether there may be anything to [probe](Live::probe).
+    pub fn has_node_down(&self) -> bool {
+        self.board.is_any_down()
+    }
+
+    /// A node that is down and that this process is to [probe](Live::probe) now: one process in
+    /// each `interval` does for all of the machine.
+    pub fn claim_probe(&self, interval: Duration) -> Option<usize> {
+        self.board.claim_probe(System.uptime(), interval)
+    }
+
+    /// Looks whether a node has come back. Holds up nobody who uses the others.
+    pub fn probe(&self, node: usize, timeout: Duration) {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build();
+        // Without the means to look, somebody else's turn comes.
+        let Ok(runtime) = runtime else { return };
+        let timeouts = Timeouts { connect: timeout, request: timeout };
+        let address = &self.nodes[node];
+        let result = runtime.block_on(Node::probe(&System, address, &timeouts));
+        let now = System.uptime();
+        match result {
+            Ok(latency) => {
+                if self.board.probed(node, now, latency) {
+                    self.found().push(format!("node {address} is back"));
+                }
+            }
+            Err(failure) => {
+                self.board.failed(node, now);
+                self.board.explain(node, &failure.to_string());
+            }
+        }
+    }
+
+    /// What the server's log has to be told since the last call. What another thread is about to
+    /// add is told by the next.
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = std::mem::take(&mut *self.found());
+        if let Ok(mut cluster) = self.cluster.try_lock() {
+            notices.extend(cluster.notices());
+        }
+        notices
+    }
+
+    fn found(&self) -> MutexGuard<'_, Vec<String>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -282,7 +333,7 @@ impl Pool {
         let names: Vec<u64> =
             nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes())).collect();
         Ok(Self {
-            board: Arc::new(Board::private(&names)),
+            board: Arc::new(Board::open(&names)),
             refuge: Refuge::of(cluster::salt_of(&nodes)),
             nodes,
             kind: settings.ring,
@@ -301,13 +352,16 @@ impl Pool {
         live.as_ref().filter(|(owner, _)| *owner == process_id()).map(|(_, live)| Arc::clone(live))
     }
 
-    /// The nodes with the version of the server, if it is connected.
-    pub fn nodes(&self) -> Vec<(NodeAddress, Option<String>)> {
-        let servers = self
-            .live()
-            .map(|live| live.cluster().nodes().iter().map(Node::server).collect::<Vec<_>>());
-        let servers = servers.unwrap_or_else(|| vec![None; self.nodes.len()]);
-        self.nodes.iter().cloned().zip(servers).collect()
+    /// The nodes, with what this machine knows about them and, of those that are connected, the
+    /// version of the server.
+    pub fn nodes(&self) -> Vec<(NodeAddress, Health, Option<String>)> {
+        let live = self.live();
+        let cluster = live.as_ref().map(|live| live.cluster());
+        let node = |(index, address): (usize, &NodeAddress)| {
+            let server = cluster.as_ref().and_then(|cluster| cluster.nodes()[index].server());
+            (address.clone(), self.board.health(index), server)
+        };
+        self.nodes.iter().enumerate().map(node).collect()
     }
 
     fn round_trips(&self) -> u64 {
@@ -329,7 +383,13 @@ impl Pool {
             self.replicas,
             self.counters,
         )?;
-        let live = Arc::new(Live { runtime, cluster: Mutex::new(cluster) });
+        let live = Arc::new(Live {
+            runtime,
+            cluster: Mutex::new(cluster),
+            nodes: self.nodes.clone(),
+            board: Arc::clone(&self.board),
+            found: Mutex::default(),
+        });
         // What a fork has inherited is left alone: the thread that renews locks may have been at
         // work on it when the process forked.
         std::mem::forget(self.live.replace(Some((process_id(), Arc::clone(&live)))));
@@ -698,12 +758,20 @@ impl Store {
         }
     }
 
-    /// What the server's log should be told, once.
+    /// What has to be looked at while nodes are down; none if all are up.
+    pub fn with_node_down(&self) -> Option<Arc<Live>> {
+        match self {
+            Self::Local(_) => None,
+            Self::Pool(pool) => pool.live().filter(|live| live.has_node_down()),
+        }
+    }
+
+    /// What the server's log has to be told since the last call.
     pub fn notices(&self) -> Vec<String> {
         match self {
             Self::Local(_) => Vec::new(),
             Self::Pool(pool) => {
-                let of_nodes = pool.live().map(|live| live.cluster().notices());
+                let of_nodes = pool.live().map(|live| live.notices());
                 [of_nodes.unwrap_or_default(), pool.refuge.notices()].concat()
             }
         }

@@ -129,7 +129,7 @@ fn a_lock_that_is_taken_again_while_the_script_runs_hides_nothing_that_others_st
     site.put(&shop, b"before");
     let mut late = site.request();
     late.open(&shop);
-    let live = late.session.keeps().unwrap().0;
+    let live = late.session.care().unwrap().live;
     site.wait_until_free(&shop);
     site.put(&shop, b"of another");
     site.wait_until_free(&shop);
