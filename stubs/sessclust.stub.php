@@ -19,8 +19,8 @@
  * - sessions: `opens`, `hits`, `waits`, `wait_us`, `lock_failures`, `commits`, `touches`, `destroys`,
  *   `read_bytes`, `written_bytes`, `damaged`
  * - embedded store: `recovered`, `swept`, `sweep_errors`
- * - pool: `connect_failures`, `reconnects`, `timeouts`, `broken_connections`, `server_errors`,
- *   `renewals`, `takeovers`, `delayed_failures`
+ * - pool: `connect_failures`, `reconnects`, `timeouts`, `broken_connections`, `nodes_down`,
+ *   `failovers`, `repairs`, `server_errors`, `renewals`, `takeovers`, `delayed_failures`
  * - both: `warnings`, `panics`
  *
  * @return array{request: array<string, int>, counters: array<string, int>}
@@ -35,11 +35,15 @@ function sessclust_stats(): array {}
  * now), `directory` where this user's sessions are.
  *
  * With a pool they are those of session.save_path, in its order: `type` is "memcached"; `state` is
- * "up" if this process has a connection, otherwise "not connected", which says nothing about the
- * node; `address` is host:port or the path of a socket; `weight` a number; `server` the version and
- * protocol that the server told, as in "1.6.18, meta protocol", empty without a connection. Nothing
- * is asked for this.
+ * "up", or "down" once it has not answered, until it answers steadily again; `drained` whether the
+ * operator has taken it out of use, up or down; `failures` how often in a row it has failed; `since`
+ * the Unix time at which it went down, or came back, null if it never was down; `reason` why it
+ * failed the last time; `latency_us` how long it last took, in microseconds, to answer when it was
+ * looked for, null if it never was. All this is known to all processes of this user on this machine
+ * and forgotten when the machine is restarted. `address` is host:port or the path of a socket;
+ * `weight` a number; `server` the version and protocol that the server told this process, as in
+ * "1.6.18, meta protocol", empty if it is not connected. Nothing is asked for this.
  *
- * @return list<array<string, string>>
+ * @return list<array<string, string|int|bool|null>>
  */
 function sessclust_nodes(): array {}

@@ -59,6 +59,9 @@ connect_failures => 0 => nodes that could not be connected to
 reconnects => 0 => connections that a node had closed while they were idle
 timeouts => 0 => answers that did not come within sessclust.request_timeout
 broken_connections => 0 => connections that were cut, or closed after nonsense
+nodes_down => 0 => times that a node was found not to answer, for all of this machine
+failovers => 0 => nodes replaced by the next one while a request went on
+repairs => 0 => copies brought up to date
 server_errors => 0 => sessions that a node could not store
 renewals => 0 => locks renewed while a request went on
 takeovers => 0 => locks taken from processes of this machine that had died

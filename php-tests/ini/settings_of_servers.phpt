@@ -20,7 +20,7 @@ foreach ([
         ['cache', 'a:1,b:1', '/var/lib', 'cache:0', "a$host:1"],
     ],
     'ring' => [['ketama', 'ketama_weighted'], ['md5', '%n%s']],
-    'replicas' => [['1', '5'], ['0', '6', '2 ']],
+    'replicas' => [['1', '5'], ['0', '6', '2x']],
     'on_outage' => [['local', 'fail'], ['files']],
     'connect_timeout' => [['1ms', '1m'], ['0', '61s']],
     'request_timeout' => [['10ms', '1m'], ['9ms', '1h']],
@@ -87,8 +87,8 @@ replicas = "0": false
 Warning: ini_set(): sessclust.replicas: "0" is not a value of it (1 to 5, such as 2)
 replicas = "6": false
 Warning: ini_set(): sessclust.replicas: "6" is not a value of it (1 to 5, such as 2)
-replicas = "2 ": false
-Warning: ini_set(): sessclust.replicas: "2 " is not a value of it (1 to 5, such as 2)
+replicas = "2x": false
+Warning: ini_set(): sessclust.replicas: "2x" is not a value of it (1 to 5, such as 2)
 on_outage = "files": false
 Warning: ini_set(): sessclust.on_outage: "files" is not a value of it (fail or local, such as fail)
 connect_timeout = "0": false

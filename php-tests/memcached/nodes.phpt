@@ -20,7 +20,7 @@ phpinfo(INFO_MODULES);
 preg_match('/^Stores => .*\n.*$/m', ob_get_clean(), $lines);
 echo masked($lines[0]), "\n";
 --EXPECTF--
-{"type":"memcached","state":"up","address":"STORE/m1","weight":"3","server":"1.6.%d, meta protocol"}
-{"type":"memcached","state":"up","address":"STORE/m2","weight":"1","server":"1.6.%d, meta protocol"}
+{"type":"memcached","state":"up","drained":false,"failures":0,"since":null,"reason":"","latency_us":null,"address":"STORE/m1","weight":"3","server":"1.6.%d, meta protocol"}
+{"type":"memcached","state":"up","drained":false,"failures":0,"since":null,"reason":"","latency_us":null,"address":"STORE/m2","weight":"1","server":"1.6.%d, meta protocol"}
 Stores => embedded (local://), memcached (memcached://, memcached+unix://)
 Nodes => STORE/m1, STORE/m2

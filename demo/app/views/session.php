@@ -50,7 +50,7 @@ $cookie = session_get_cookie_params();
       <dt>Stored in</dt>
       <dd>
 <?php foreach ($node as $name => $value): ?>
-        <span class="fact"><?= e($name) ?> <code><?= e($value) ?></code></span>
+        <span class="fact"><?= e($name) ?> <code><?= e(is_string($value) ? $value : json_encode($value)) ?></code></span>
 <?php endforeach ?>
       </dd>
     </div>
