@@ -151,3 +151,14 @@ pub const MEMCACHED_SPAN_S_MAX: u64 = 60 * 60 * 24 * 30;
 /// becomes negative there, and the item ends at once. Source: memcached's `proto_text.c` reads it
 /// into 32 bits with a sign.
 pub const MEMCACHED_END_S_MAX: u64 = i32::MAX as u64;
+
+/// How long a server that lists its keys may take from one piece of the list to the next. It takes
+/// naps on the way, and has other clients to serve.
+pub const MEMCACHED_LIST_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a server's list of keys is waited for while it is busy with its items otherwise, and
+/// the time between two tries. It looks for ended items now and then.
+pub const MEMCACHED_LIST_BUSY_MAX: Duration = Duration::from_secs(30);
+
+/// See [`MEMCACHED_LIST_BUSY_MAX`].
+pub const MEMCACHED_LIST_BUSY_PAUSE: Duration = Duration::from_millis(200);

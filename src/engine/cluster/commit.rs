@@ -152,7 +152,7 @@ impl Cluster {
         if answers.as_ref().is_err_and(Failure::is_stale) {
             // The CAS of the lock was good for that connection: it is asked for again.
             answers = self.exchange(node, &timeouts, &[asked[0], get(keys.lock())]).await;
-            if let (Ok([_, Answer::Value { bytes, cas: Some(cas) }]), Lock::Held(_, lease)) =
+            if let (Ok([_, Answer::Value { bytes, cas: Some(cas), .. }]), Lock::Held(_, lease)) =
                 (answers.as_deref(), lock)
                 && *bytes == holding.lock_value
             {

@@ -8,6 +8,7 @@
 //! commit.rs   store, touch, destroy, and what their answers mean   rules 5 to 10, 12, 13, 15
 //! record.rs   the stored bytes of a session
 //! holder.rs   the stored bytes of a lock
+//! repair.rs   where the copies of a session are; giving it those again that it should have
 //! ```
 //!
 //! A session has two items on a node, named by the digest of its id: its *record* `sc:r:<digest>`
@@ -37,9 +38,11 @@ pub mod holder;
 mod open;
 mod read;
 pub mod record;
+mod repair;
 pub mod ring;
 
 pub use open::Origin;
+pub use repair::{Found, Place, Repaired};
 
 use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::config::{RingKind, Settings};

@@ -451,7 +451,7 @@ impl Cluster {
         let mut cas = self.granted(holding, node, answers.next())?;
         let (holder, mut record) = (answers.next(), answers.next());
         if cas.is_none()
-            && let Some(Answer::Value { bytes, cas: Some(held) }) = holder
+            && let Some(Answer::Value { bytes, cas: Some(held), .. }) = holder
             && let Some(holder) = Holder::decode(&bytes)
         {
             let is_own = holder.token == holding.token || self.given_up.contains(&holder.token);
@@ -707,7 +707,7 @@ pub(super) fn copy_of(
     now_s: u64,
 ) -> Result<(Option<Cas>, Option<Base>), Unreadable> {
     match answer {
-        Some(Answer::Value { bytes, cas }) => match Record::decode(&bytes, digest) {
+        Some(Answer::Value { bytes, cas, .. }) => match Record::decode(&bytes, digest) {
             Ok(record) if record.is_past(now_s) => Ok((cas, None)),
             Ok(record) => Ok((cas, Some(Base { record, bytes }))),
             Err(error @ RecordError::NewerFormat(_)) => {

@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Commands<'_, S> {
     async fn execute(&mut self, request: &Request<'_>) -> Result<Answer, Failure> {
         match *request {
             Request::Get { key, .. } => Ok(match self.gets(key).await? {
-                Some((bytes, cas)) => Answer::Value { bytes, cas: Some(cas) },
+                Some((bytes, cas)) => Answer::Value { bytes, cas: Some(cas), time_left: None },
                 None => Answer::Missing,
             }),
             Request::Touch { key, ttl, .. } => {
@@ -166,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Commands<'_, S> {
                 let is_done = self.cas(key, b"", cas, LONG_AGO_S).await?;
                 Ok(if is_done { Answer::Done { cas: None } } else { Answer::Refused })
             }
-            Request::Noop | Request::Version | Request::Settings => {
+            Request::Noop | Request::Version | Request::Settings | Request::Statistics => {
                 let error = io::Error::new(ErrorKind::InvalidInput, "a request about no item");
                 Err(Failure::Connection(error))
             }

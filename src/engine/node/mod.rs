@@ -6,6 +6,7 @@
 //! pipeline.rs     the meta protocol over a stream: many requests in one write, answers in order
 //! classic.rs      the classic text protocol through memcache-async, for servers without meta
 //! socket.rs       a socket that is waited for in the kernel
+//! survey.rs       what an operator's tool asks: statistics, the list of keys
 //! world.rs        what the engine takes from outside: time, randomness, connections
 //! ```
 //!
@@ -23,8 +24,10 @@ pub mod classic;
 mod connection;
 mod pipeline;
 mod socket;
+mod survey;
 mod world;
 
+pub use survey::{Statistics, Survey};
 pub use world::{Connecting, Stream, System, World};
 
 use crate::config::save_path::NodeAddress;
@@ -50,6 +53,9 @@ pub enum Answer {
         bytes: Vec<u8>,
         /// Its CAS.
         cas: Option<Cas>,
+        /// The time it has left, in whole seconds; [`Duration::MAX`] if it has no end. The classic
+        /// protocol does not tell.
+        time_left: Option<Duration>,
     },
     /// There is no such item.
     Missing,
@@ -64,7 +70,7 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done { cas } => write!(f, "Done({cas:?})"),
-            Self::Value { bytes, cas } => write!(f, "Value({} bytes, {cas:?})", bytes.len()),
+            Self::Value { bytes, cas, .. } => write!(f, "Value({} bytes, {cas:?})", bytes.len()),
             Self::Missing => f.write_str("Missing"),
             Self::Refused => f.write_str("Refused"),
             Self::ServerError(error, text) => write!(f, "ServerError({error:?}, {text})"),

@@ -3,13 +3,16 @@
 
 use super::{Answer, Broken, Cause, Late, Stream, Tag};
 use crate::error::shown;
+use crate::limits::MEMCACHED_LIST_PAUSE_MAX;
 use crate::wire::Decoded;
 use crate::wire::memcached::ServerError;
-use crate::wire::memcached::meta::{self, Limits, Opaque, Reply, Request};
+use crate::wire::memcached::meta::{self, Flags, Limits, Opaque, Reply, Request};
+use crate::wire::memcached::metadump::{self, Line};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 /// Room that is made for a read, in bytes: most sessions come with one.
 const READ_BYTES_MIN: usize = 16 * 1024;
@@ -139,6 +142,40 @@ impl Pipeline {
         match self.consumed == self.filled {
             true => Ok(()),
             false => Err(refused(format!("{NO_MEMCACHED}: it says more than it is asked"))),
+        }
+    }
+
+    /// Lists the keys that the server has. Nothing must be expected. False if the server has no
+    /// time for that now.
+    pub(super) async fn list(&mut self, mut take: impl FnMut(Vec<u8>)) -> Result<bool, Broken> {
+        let sent = self.stream.write_all(metadump::REQUEST).await;
+        sent.map_err(|error| self.broken(&error))?;
+        loop {
+            match metadump::decode(&self.input[self.consumed..self.filled]) {
+                Err(error) => return Err(Broken::nonsense(error)),
+                Ok(Decoded::Incomplete { at_least }) => {
+                    self.stream.set_patience(MEMCACHED_LIST_PAUSE_MAX);
+                    let piece = timeout(MEMCACHED_LIST_PAUSE_MAX, self.read(at_least)).await;
+                    piece
+                        .unwrap_or_else(|_| Err(Broken::of_io(&io::ErrorKind::TimedOut.into())))?;
+                }
+                Ok(Decoded::Reply { reply, consumed }) => {
+                    match reply {
+                        // Who has keys that nobody can have is asked for none of them.
+                        Line::Key(key) => key.decode().into_iter().for_each(&mut take),
+                        Line::Refused(text) => {
+                            let reason = format!("the server lists no keys: {}", shown(text));
+                            return Err(Broken { cause: Cause::Nonsense, reason });
+                        }
+                        Line::End | Line::Busy => {
+                            let is_done = matches!(reply, Line::End);
+                            self.consumed += consumed;
+                            return Ok(is_done);
+                        }
+                    }
+                    self.consumed += consumed;
+                }
+            }
         }
     }
 
@@ -285,7 +322,9 @@ fn take_expected(
 fn answer(reply: &Reply<'_>) -> Result<Answer, Broken> {
     Ok(match reply {
         Reply::Hd(flags) => Answer::Done { cas: flags.cas },
-        Reply::Va { value, flags } => Answer::Value { bytes: value.to_vec(), cas: flags.cas },
+        Reply::Va { value, flags: Flags { cas, time_left, .. } } => {
+            Answer::Value { bytes: value.to_vec(), cas: *cas, time_left: *time_left }
+        }
         Reply::En(_) | Reply::Nf(_) => Answer::Missing,
         Reply::Ns(_) | Reply::Ex(_) => Answer::Refused,
         Reply::ServerError(text) => Answer::ServerError(ServerError::of(text), shown(text)),

@@ -100,7 +100,7 @@ impl Client {
     #[track_caller]
     fn value(&mut self, name: &str) -> (Vec<u8>, Cas) {
         match self.ask(&get(name)) {
-            Answer::Value { bytes, cas: Some(cas) } => (bytes, cas),
+            Answer::Value { bytes, cas: Some(cas), .. } => (bytes, cas),
             other => panic!("{other:?}"),
         }
     }
@@ -379,7 +379,7 @@ fn a_command_is_one_write_of_the_bytes_that_the_protocol_asks_for() {
     const VALUE: &[u8] = b"VALUE a 0 3 9\r\none\r\nEND\r\n";
     let span = ttl(100);
     let done = |number| Answer::Done { cas: Cas::new(number) };
-    let value = Answer::Value { bytes: b"one".to_vec(), cas: Cas::new(9) };
+    let value = Answer::Value { bytes: b"one".to_vec(), cas: Cas::new(9), time_left: None };
     let cases: [Exchange<'_>; 6] = [
         (get("a"), &[VALUE], value, &["gets a\\r\\n"]),
         (
@@ -641,7 +641,7 @@ fn random_replies_are_errors_or_what_they_say() {
             .collect();
         let shown = reply.escape_ascii();
         match scripted(&get("a"), &[&reply]).0 {
-            Ok(Answer::Value { bytes, cas: Some(cas) }) => {
+            Ok(Answer::Value { bytes, cas: Some(cas), .. }) => {
                 let line = format!("VALUE a 0 {} {cas}\r\n", bytes.len());
                 assert_eq!(reply, [line.as_bytes(), &bytes, b"\r\nEND\r\n"].concat(), "{shown}");
             }
@@ -655,7 +655,7 @@ fn random_replies_are_errors_or_what_they_say() {
 
 #[test]
 fn a_request_about_no_item_is_not_sent() {
-    for request in [Request::Noop, Request::Version, Request::Settings] {
+    for request in [Request::Noop, Request::Version, Request::Settings, Request::Statistics] {
         let (answer, asked) = scripted(&request, &[]);
         assert_eq!(answer.expect_err("no item").kind(), ErrorKind::InvalidInput);
         assert!(asked.is_empty());

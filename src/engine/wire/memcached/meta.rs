@@ -11,7 +11,7 @@
 //! md <key> C<cas> q O<n>                             nothing         or EX O<n>  or NF O<n>
 //! mn                                                 MN
 //! version                                            VERSION <text>
-//! stats settings                                     STAT <name> <text>, many, and END
+//! stats settings, stats                              STAT <name> <text>, many, and END
 //! any of them                                        ERROR, ERROR <text>, CLIENT_ERROR <text>
 //!                                                    or SERVER_ERROR <text>
 //! ```
@@ -31,7 +31,7 @@
 //! and no other version than that is deleted. A change without a condition cannot be written.
 //!
 //! Source: memcached's `doc/protocol.txt`, "Meta Commands" to "Meta No-Op", "Error strings",
-//! "Settings statistics", "Other commands".
+//! "Settings statistics", "General-purpose statistics", "Other commands".
 
 use super::{Cas, Key, Ttl};
 use crate::limits::{MEMCACHED_FLAGS_MAX, MEMCACHED_LINE_BYTES_MAX, MEMCACHED_VALUE_BYTES_MAX};
@@ -105,6 +105,8 @@ pub enum Request<'a> {
     Version,
     /// The settings of the server, [`Reply::Stat`] by [`Reply::Stat`]; [`Reply::End`] is the last.
     Settings,
+    /// What the server has counted, likewise.
+    Statistics,
 }
 
 impl Request<'_> {
@@ -115,7 +117,7 @@ impl Request<'_> {
             | Self::Touch { opaque, .. }
             | Self::Set { opaque, .. }
             | Self::Delete { opaque, .. } => *opaque = number,
-            Self::Noop | Self::Version | Self::Settings => {}
+            Self::Noop | Self::Version | Self::Settings | Self::Statistics => {}
         }
         self
     }
@@ -135,6 +137,7 @@ impl Request<'_> {
             Self::Noop => Request::Noop,
             Self::Version => Request::Version,
             Self::Settings => Request::Settings,
+            Self::Statistics => Request::Statistics,
         }
     }
 
@@ -179,6 +182,7 @@ pub fn encode(request: &Request<'_>, out: &mut Vec<u8>) {
         Request::Noop => out.write_all(b"mn\r\n"),
         Request::Version => out.write_all(b"version\r\n"),
         Request::Settings => out.write_all(b"stats settings\r\n"),
+        Request::Statistics => out.write_all(b"stats\r\n"),
     }
     .expect("a Vec takes all that is written");
 }
@@ -251,7 +255,7 @@ impl Reply<'_> {
             )
             | (Request::Noop, Reply::Mn)
             | (Request::Version, Reply::Version(_))
-            | (Request::Settings, Reply::Stat { .. } | Reply::End) => true,
+            | (Request::Settings | Request::Statistics, Reply::Stat { .. } | Reply::End) => true,
 
             (Request::Get { opaque, .. }, Reply::Va { flags, .. } | Reply::En(flags))
             | (Request::Touch { opaque, .. }, Reply::Hd(flags) | Reply::En(flags))
@@ -483,7 +487,7 @@ mod tests {
     }
 
     /// All requests, with the line that each becomes.
-    fn requests() -> [(Request<'static>, &'static str); 9] {
+    fn requests() -> [(Request<'static>, &'static str); 10] {
         let (key, opaque, cas) = (key(), OPAQUE, cas(u64::MAX));
         let ttl = Ttl::new(Duration::from_secs(5), std::time::SystemTime::UNIX_EPOCH);
         let set = |value, condition| Request::Set { key, value, ttl, condition, opaque };
@@ -501,6 +505,7 @@ mod tests {
             (Request::Noop, "mn\r\n"),
             (Request::Version, "version\r\n"),
             (Request::Settings, "stats settings\r\n"),
+            (Request::Statistics, "stats\r\n"),
         ]
     }
 
@@ -835,7 +840,8 @@ mod tests {
     fn a_reply_answers_the_requests_it_can_belong_to() {
         // Which codes belong to which request, in the order of `requests`.
         let codes = [
-            "VA EN", "HD EN", "HD NS", "HD EX NF", "HD EX NF", "EX NF", "MN", "VERSION", "STAT END",
+            "VA EN", "HD EN", "HD NS", "HD EX NF", "HD EX NF", "EX NF", "MN", "VERSION",
+            "STAT END", "STAT END",
         ];
         for ((request, line), codes) in requests().into_iter().zip(codes) {
             for (bytes, reply) in replies() {

@@ -11,6 +11,7 @@ use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime};
 
 pub mod meta;
+pub mod metadump;
 
 /// A key: 1 to 250 printable ASCII bytes and no space, so that nothing a key can hold ends it, or
 /// the command it stands in.
