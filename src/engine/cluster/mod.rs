@@ -42,7 +42,7 @@ mod repair;
 pub mod ring;
 
 pub use open::Origin;
-pub use repair::{Found, Place, Repaired};
+pub use repair::{Found, Place, Repaired, digest_of_key};
 
 use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::config::{RingKind, Settings};
@@ -217,6 +217,8 @@ struct Keys {
 }
 
 impl Keys {
+    const RECORD: &[u8; Self::PREFIX_BYTES] = b"sc:r:";
+    const LOCK: &[u8; Self::PREFIX_BYTES] = b"sc:l:";
     const PREFIX_BYTES: usize = 5;
     const BYTES: usize = Self::PREFIX_BYTES + Digest::HEX_BYTES;
 
@@ -228,7 +230,7 @@ impl Keys {
             key[Self::PREFIX_BYTES..].copy_from_slice(&hex);
             key
         };
-        Self { record: key(b"sc:r:"), lock: key(b"sc:l:") }
+        Self { record: key(Self::RECORD), lock: key(Self::LOCK) }
     }
 
     fn record(&self) -> Key<'_> {
@@ -327,6 +329,11 @@ impl Cluster {
             late_locks: Vec::new(),
             delayed_failures: Vec::new(),
         })
+    }
+
+    /// What the board of a machine calls nodes.
+    pub fn names(nodes: &[NodeAddress]) -> Vec<u64> {
+        nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes())).collect()
     }
 
     /// The nodes, in the order of the save path.

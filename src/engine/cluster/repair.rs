@@ -60,6 +60,8 @@ pub enum Found {
 pub struct Repaired {
     /// Whether there was a copy to be believed.
     pub is_found: bool,
+    /// Whether as many nodes have it now as should; in a dry run, would have.
+    pub is_whole: bool,
     /// Copies that were stored; in a dry run, that would have been.
     pub written: usize,
     /// Copies that were not stored because a request has changed them meanwhile.
@@ -90,9 +92,8 @@ impl Cluster {
         for node in self.all_of(digest) {
             let asked = [get(keys.lock()), get(keys.record())];
             let answers = self.exchange_again(node, &timeouts(settings), &asked).await;
-            let is_in_set = answers.is_ok()
-                && in_set < settings.replicas as usize
-                && !self.board.is_drained(node);
+            let is_in_set =
+                answers.is_ok() && in_set < self.copies(settings) && !self.board.is_drained(node);
             in_set += usize::from(is_in_set);
             let mut place = Place { node, is_in_set, found: Found::Missing, holder: None };
             match answers {
@@ -146,10 +147,9 @@ impl Cluster {
         let equal = looks.iter().filter(|look| stamp(look) == Some(record.stamp));
         let time_left = equal.filter_map(|look| look.time_left).max();
         let ttl = self.remaining(record, time_left);
-        for look in &looks {
-            if !look.is_target || look.is_damaged || stamp(look) == Some(record.stamp) {
-                continue;
-            }
+        let targets = || looks.iter().filter(|look| look.is_target && !look.is_damaged);
+        let good = targets().filter(|look| stamp(look) == Some(record.stamp)).count();
+        for look in targets().filter(|look| stamp(look) != Some(record.stamp)) {
             if is_dry {
                 repaired.written += 1;
                 continue;
@@ -160,7 +160,13 @@ impl Cluster {
                 Err(text) => repaired.failures.push(text),
             }
         }
+        repaired.is_whole = good + repaired.written == self.copies(settings);
         repaired
+    }
+
+    /// How many nodes are to keep each session.
+    fn copies(&self, settings: &Settings) -> usize {
+        self.nodes.len().min(settings.replicas as usize)
     }
 
     /// The copies of a session that matter for its repair.
@@ -171,12 +177,12 @@ impl Cluster {
         repaired: &mut Repaired,
         settings: &Settings,
     ) -> Vec<Look> {
-        let (keys, replicas) = (Keys::of(digest), settings.replicas as usize);
+        let (keys, copies) = (Keys::of(digest), self.copies(settings));
         let mut looks = Vec::new();
         let mut targets = 0;
         for (place, node) in self.all_of(digest).into_iter().enumerate() {
-            let is_target = targets < replicas && !self.board.is_drained(node);
-            let is_near = place < 2 * replicas - 1;
+            let is_target = targets < copies && !self.board.is_drained(node);
+            let is_near = place < 2 * copies - 1;
             if !(is_target || is_near || node == seen)
                 || !self.board.is_up(node, self.world.uptime())
             {
@@ -265,6 +271,11 @@ impl Cluster {
     fn all_of(&self, digest: &Digest) -> Vec<usize> {
         self.ring.preference(self.ring.position(&digest.to_hex())).collect()
     }
+}
+
+/// The session that has a key of its record like this.
+pub fn digest_of_key(key: &[u8]) -> Option<Digest> {
+    Digest::from_hex(key.strip_prefix(Keys::RECORD)?.try_into().ok()?)
 }
 
 fn time_left(answer: Option<&Answer>) -> Option<Duration> {

@@ -29,8 +29,6 @@ pub struct Statistics {
     pub bytes_max: Option<u64>,
     /// Items that it has thrown out to make room, though they had not ended.
     pub evictions: Option<u64>,
-    /// Time from a request that does nothing to its answer.
-    pub latency: Duration,
 }
 
 /// A connection to a server, to look at it.
@@ -61,7 +59,7 @@ impl<'a> Survey<'a> {
         Ok(Self { pipeline: Pipeline::new(stream), address, timeouts })
     }
 
-    /// Asks how the server does. Two round trips.
+    /// Asks how the server does. One round trip.
     ///
     /// # Errors
     /// [`Failure`]. The connection is not to be used any more then.
@@ -92,11 +90,18 @@ impl<'a> Survey<'a> {
             Ok(false)
         })
         .await?;
+        Ok(statistics)
+    }
+
+    /// The time from a request that does nothing to its answer.
+    ///
+    /// # Errors
+    /// [`Failure`]. The connection is not to be used any more then.
+    pub async fn latency(&mut self) -> Result<Duration, Failure> {
         let started = Instant::now();
         // A server that does not know the request says so as quickly.
         self.ask(&Request::Noop, |_| Ok(true)).await?;
-        statistics.latency = started.elapsed();
-        Ok(statistics)
+        Ok(started.elapsed())
     }
 
     /// Lists the keys of all items that the server has, each once or, if it is stored anew
