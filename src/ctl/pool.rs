@@ -101,8 +101,18 @@ impl Pool {
     /// out anew: the machine waits some time until it believes that a node is back.
     pub(crate) fn cluster(&self) -> Result<Cluster, Refusal> {
         let counters: &'static Counters = Box::leak(Box::default());
-        let nodes = self.nodes.clone();
-        Ok(Cluster::new(nodes, self.settings.ring, Arc::new(System), Queue::open(), counters)?)
+        let names = Cluster::names(&self.nodes);
+        let board = Board::private(&names);
+        (0..names.len()).for_each(|node| board.drain(node, self.board.is_drained(node)));
+        Ok(Cluster::new(
+            self.nodes.clone(),
+            self.settings.ring,
+            Arc::new(System),
+            Queue::open(),
+            Arc::new(board),
+            self.settings.replicas,
+            counters,
+        )?)
     }
 
     /// What this machine knows of a node.

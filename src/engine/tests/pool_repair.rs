@@ -44,7 +44,8 @@ impl Tool {
     }
 
     fn repair(&mut self, text: &str, seen: usize) -> Repaired {
-        let repairing = self.cluster.repair(&digest(text), seen, false, &self.settings);
+        let digest = digest(text);
+        let repairing = self.cluster.repair(&digest, seen, false, &self.settings);
         self.runtime.block_on(repairing)
     }
 
