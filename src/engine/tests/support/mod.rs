@@ -135,7 +135,7 @@ impl Site {
 /// One request and what it has counted.
 pub struct Request {
     pub session: Session,
-    counters: &'static Counters,
+    pub counters: &'static Counters,
 }
 
 impl Request {

@@ -172,7 +172,7 @@ impl PoolSite {
 
     /// A connection to a node that no proxy sees.
     pub fn raw(&self, node: usize) -> Raw {
-        Raw(BufReader::new(self.nodes[node].server.connect()))
+        Raw::of(self.nodes[node].server.connect())
     }
 
     /// The session's record on its node.
@@ -265,6 +265,10 @@ fn hex(text: &str) -> String {
 pub struct Raw(BufReader<UnixStream>);
 
 impl Raw {
+    pub fn of(stream: UnixStream) -> Self {
+        Self(BufReader::new(stream))
+    }
+
     /// The first line of the reply to a command.
     pub fn ask(&mut self, command: &str) -> String {
         self.send(command.as_bytes());
