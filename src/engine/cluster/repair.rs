@@ -16,7 +16,7 @@ use super::open::{Unreadable, copy_of};
 use super::record::{Record, RecordError};
 use super::{Base, Cluster, Keys, get, set, timeouts};
 use crate::config::Settings;
-use crate::node::{Answer, Failure, Link};
+use crate::node::{Answer, Link};
 use crate::session::id::Digest;
 use crate::wire::memcached::{Cas, Ttl};
 use std::time::Duration;
@@ -89,11 +89,11 @@ impl Cluster {
         let keys = Keys::of(digest);
         let mut places = Vec::new();
         let mut in_set = 0;
-        for node in self.all_of(digest) {
-            let asked = [get(keys.lock()), get(keys.record())];
-            let answers = self.exchange_again(node, &timeouts(settings), &asked).await;
-            let is_in_set =
-                answers.is_ok() && in_set < self.copies(settings) && !self.board.is_drained(node);
+        let ask = |node| (node, vec![get(keys.lock()), get(keys.record())]);
+        let asked: Vec<_> = self.list(digest).into_iter().map(ask).collect();
+        let answers = self.exchange_all_again(&timeouts(settings), &asked).await;
+        for ((node, _), answers) in asked.into_iter().zip(answers) {
+            let is_in_set = answers.is_ok() && in_set < self.copies && !self.board.is_drained(node);
             in_set += usize::from(is_in_set);
             let mut place = Place { node, is_in_set, found: Found::Missing, holder: None };
             match answers {
@@ -127,8 +127,8 @@ impl Cluster {
     /// With `is_dry`, only looks what there would be to do.
     ///
     /// The newest copy is looked for where a request would look for it (rule 3): on the first
-    /// 2 x `replicas` - 1 nodes of the preference list, and on `seen`. Without others in between,
-    /// a round trip for each of them, and one for each copy that is stored.
+    /// 2 x `replicas` - 1 nodes of the preference list, and on `seen`. They are asked at once; then
+    /// there is a round trip for each copy that is stored.
     pub async fn repair(
         &mut self,
         digest: &Digest,
@@ -160,13 +160,8 @@ impl Cluster {
                 Err(text) => repaired.failures.push(text),
             }
         }
-        repaired.is_whole = good + repaired.written == self.copies(settings);
+        repaired.is_whole = good + repaired.written == self.copies;
         repaired
-    }
-
-    /// How many nodes are to keep each session.
-    fn copies(&self, settings: &Settings) -> usize {
-        self.nodes.len().min(settings.replicas as usize)
     }
 
     /// The copies of a session that matter for its repair.
@@ -177,44 +172,67 @@ impl Cluster {
         repaired: &mut Repaired,
         settings: &Settings,
     ) -> Vec<Look> {
-        let (keys, copies) = (Keys::of(digest), self.copies(settings));
-        let mut looks = Vec::new();
-        let mut targets = 0;
-        for (place, node) in self.all_of(digest).into_iter().enumerate() {
-            let is_target = targets < copies && !self.board.is_drained(node);
-            let is_near = place < 2 * copies - 1;
-            if !(is_target || is_near || node == seen)
-                || !self.board.is_up(node, self.world.uptime())
-            {
-                continue;
+        let (keys, list) = (Keys::of(digest), self.list(digest));
+        let mut to_ask: Vec<usize> = list.iter().copied().take(2 * self.copies - 1).collect();
+        to_ask.push(seen);
+        // Those that are down, or fall silent now, are replaced by the next ones in the list.
+        let mut up: Vec<usize> =
+            list.into_iter().filter(|node| self.board.is_up(*node, self.world.uptime())).collect();
+        let mut looks: Vec<Look> = Vec::new();
+        let mut has_asked = vec![false; self.nodes.len()];
+        let targets = loop {
+            let usable = up.iter().copied().filter(|node| !self.board.is_drained(*node));
+            let targets: Vec<usize> = usable.take(self.copies).collect();
+            to_ask.extend(&targets);
+            to_ask.retain(|node| {
+                up.contains(node) && !std::mem::replace(&mut has_asked[*node], true)
+            });
+            if to_ask.is_empty() {
+                break targets;
             }
-            let asked = [get(keys.record())];
-            let answer = match self.exchange_again(node, &timeouts(settings), &asked).await {
-                Ok(answers) => answers.into_iter().next(),
-                // The next one in the list takes its place.
-                Err(failure) => {
-                    repaired.failures.push(self.fallen(node, &failure));
-                    continue;
+            let asked: Vec<_> =
+                to_ask.drain(..).map(|node| (node, vec![get(keys.record())])).collect();
+            let answers = self.exchange_all_again(&timeouts(settings), &asked).await;
+            for ((node, _), answers) in asked.into_iter().zip(answers) {
+                match answers {
+                    Ok(answers) => looks.extend(self.look_at(node, answers, digest, repaired)),
+                    Err(failure) => {
+                        up.retain(|other| *other != node);
+                        repaired.failures.push(failure.to_string());
+                    }
                 }
-            };
-            targets += usize::from(is_target);
-            let link = self.nodes[node].link();
-            let time_left = time_left(answer.as_ref());
-            let (cas, base, is_damaged) = match copy_of(answer, digest, self.now_s()) {
-                Ok((cas, base)) => (cas, base, false),
-                Err(Unreadable::Damaged(cas, _)) => {
-                    repaired.damaged += 1;
-                    (cas, None, true)
-                }
-                Err(Unreadable::Other(_, what)) => {
-                    let address = self.nodes[node].address();
-                    repaired.failures.push(format!("node {address}: {what}"));
-                    continue;
-                }
-            };
-            looks.push(Look { node, is_target, link, cas, base, is_damaged, time_left });
+            }
+        };
+        for look in &mut looks {
+            look.is_target = targets.contains(&look.node);
         }
         looks
+    }
+
+    /// What a node has told; none if nobody may touch it.
+    fn look_at(
+        &self,
+        node: usize,
+        answers: Vec<Answer>,
+        digest: &Digest,
+        repaired: &mut Repaired,
+    ) -> Option<Look> {
+        let answer = answers.into_iter().next();
+        let time_left = time_left(answer.as_ref());
+        let (cas, base, is_damaged) = match copy_of(answer, digest, self.now_s()) {
+            Ok((cas, base)) => (cas, base, false),
+            Err(Unreadable::Damaged(cas, _)) => {
+                repaired.damaged += 1;
+                (cas, None, true)
+            }
+            Err(Unreadable::Other(_, what)) => {
+                let address = self.nodes[node].address();
+                repaired.failures.push(format!("node {address}: {what}"));
+                return None;
+            }
+        };
+        let link = self.nodes[node].link();
+        Some(Look { node, is_target: false, link, cas, base, is_damaged, time_left })
     }
 
     /// Stores a record over the copy that was looked at. False if that is another one by now.
@@ -243,14 +261,8 @@ impl Cluster {
             Ok([Answer::Done { .. }]) => Ok(true),
             Ok([Answer::ServerError(_, text)]) => Err(format!("node {address} says: {text}")),
             Ok(_) => Ok(false),
-            Err(failure) => Err(self.fallen(node, failure)),
+            Err(failure) => Err(failure.to_string()),
         }
-    }
-
-    /// Notes that a node has not answered, so that the next session does not wait for it.
-    fn fallen(&mut self, node: usize, failure: &Failure) -> String {
-        self.board.failed(node, self.world.uptime());
-        failure.to_string()
     }
 
     /// What is left of a record's life, with what its node says about that. The classic protocol
@@ -265,11 +277,6 @@ impl Cluster {
                 self.ttl(kept_s.map(|kept_s| kept_s.min(record.end_s.saturating_sub(now_s))))
             }
         }
-    }
-
-    /// All nodes, in the order of a session's preference list.
-    fn all_of(&self, digest: &Digest) -> Vec<usize> {
-        self.ring.preference(self.ring.position(&digest.to_hex())).collect()
     }
 }
 

@@ -54,7 +54,8 @@ impl<'a> Survey<'a> {
         };
         let stream = in_time(timeouts.connect, connecting).await.map_err(|broken| {
             let reason = broken.reason_within(timeouts.connect, "sessclust.connect_timeout");
-            Failure::new(Cause::Connect, format!("cannot connect to {address}: {reason}"))
+            let text = format!("cannot connect to {address}: {reason}");
+            Failure::new(Cause::Connect, text, broken.cause == Cause::Timeout)
         })?;
         Ok(Self { pipeline: Pipeline::new(stream), address, timeouts })
     }
@@ -144,7 +145,8 @@ impl<'a> Survey<'a> {
 
     fn failure(&self, broken: Broken) -> Failure {
         let reason = broken.reason_within(self.timeouts.request, "sessclust.request_timeout");
-        Failure::new(broken.cause, format!("node {}: {reason}", self.address))
+        let text = format!("node {}: {reason}", self.address);
+        Failure::new(broken.cause, text, broken.cause == Cause::Timeout)
     }
 }
 
