@@ -20,6 +20,7 @@ pub struct Memcached {
     program: PathBuf,
     folder: TempDir,
     address: Address,
+    options: &'static [&'static str],
     process: Process,
 }
 
@@ -28,7 +29,7 @@ enum Address {
     Tcp(SocketAddr),
 }
 
-trait Stream: Read + Write {}
+pub trait Stream: Read + Write {}
 
 impl<S: Read + Write> Stream for S {}
 
@@ -37,18 +38,27 @@ impl Memcached {
     pub fn start() -> Option<Self> {
         let folder = folder();
         let address = Address::Unix(folder.path().join("socket"));
-        Self::start_on(address, folder)
+        Self::start_on(address, folder, &[])
     }
 
     /// On a free port of this address.
     pub fn start_tcp(ip: impl Into<IpAddr>) -> Option<Self> {
-        Self::start_on(Address::Tcp(SocketAddr::new(ip.into(), 0)), folder())
+        Self::start_tcp_with(ip, &[])
     }
 
-    fn start_on(address: Address, folder: TempDir) -> Option<Self> {
+    /// As [`Self::start_tcp`], with options of memcached that win over ours.
+    pub fn start_tcp_with(ip: impl Into<IpAddr>, options: &'static [&'static str]) -> Option<Self> {
+        Self::start_on(Address::Tcp(SocketAddr::new(ip.into(), 0)), folder(), options)
+    }
+
+    fn start_on(
+        address: Address,
+        folder: TempDir,
+        options: &'static [&'static str],
+    ) -> Option<Self> {
         let program = program(&["memcached"])?;
-        let process = Process::start(&mut address.command(&program, &folder));
-        let mut server = Self { program, folder, address, process };
+        let process = Process::start(address.command(&program, &folder).args(options));
+        let mut server = Self { program, folder, address, options, process };
         if let Address::Tcp(address) = &mut server.address {
             let port = wait_for("memcached's port", || {
                 // "TCP INET6: 36149"; the file gets its name when it is complete.
@@ -88,7 +98,8 @@ impl Memcached {
 
     /// Starts it again, at the same address and empty.
     pub fn restart(&mut self) {
-        self.process = Process::start(&mut self.address.command(&self.program, &self.folder));
+        let mut command = self.address.command(&self.program, &self.folder);
+        self.process = Process::start(command.args(self.options));
         self.wait();
     }
 
@@ -141,7 +152,7 @@ impl Memcached {
         answer
     }
 
-    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    pub fn connect(&self) -> io::Result<Box<dyn Stream>> {
         Ok(match &self.address {
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path)?;

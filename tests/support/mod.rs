@@ -297,10 +297,17 @@ impl Setup {
 
     /// Sessions in whatever this save path names.
     pub fn with_save_path(save_path: &str) -> Self {
+        let extension = extension().to_str().unwrap();
+        Self::of_handler("sessclust", &[extension], save_path)
+    }
+
+    /// With this save handler, which these extensions bring with them.
+    pub fn of_handler(handler: &str, extensions: &[&str], save_path: &str) -> Self {
         let setup = Self { settings: Vec::new() };
+        let extensions = extensions.iter().map(|extension| format!("extension={extension}"));
+        let setup = extensions.fold(setup, |setup, extension| setup.with(&extension));
         [
-            &format!("extension={}", extension().display()),
-            "session.save_handler=sessclust",
+            &format!("session.save_handler={handler}"),
             &format!("session.save_path=\"{save_path}\""),
             "session.use_cookies=0",
             "session.use_strict_mode=0",
@@ -336,6 +343,13 @@ impl Setup {
     #[track_caller]
     pub fn run(&self, command: &str) -> Answer {
         self.run_in(&[], command)
+    }
+
+    /// What PHP prints when it runs this code with these settings.
+    pub fn eval(&self, code: &str) -> String {
+        let php = env::var("PHP").unwrap_or_else(|_| "php".to_owned());
+        let output = Command::new(php).arg("-n").args(&self.settings).args(["-r", code]).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
     }
 
     /// As [`Self::run`], started by `wrapper`.
@@ -527,7 +541,8 @@ impl Fpm {
         reply.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
-    fn try_send(&self, pool: &str, command: &str) -> io::Result<BufReader<FastCgi>> {
+    /// As [`Self::send`], where PHP may fail.
+    pub fn try_send(&self, pool: &str, command: &str) -> io::Result<BufReader<FastCgi>> {
         let script = self.script();
         let parameters = [
             ("SCRIPT_FILENAME", script.to_str().unwrap()),
@@ -542,7 +557,9 @@ impl Fpm {
             if reply.read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            assert!(!line.starts_with("Status"), "{command}: {line}");
+            if line.starts_with("Status") {
+                return Err(io::Error::other(line));
+            }
         }
         Ok(reply)
     }

@@ -1,0 +1,328 @@
+//! Real php-fpm with 200 sessions on three real servers, under a steady load, while something
+//! breaks: what was acknowledged is compared with what is there.
+
+#![allow(dead_code, unreachable_pub, reason = "the program and the test use their own parts")]
+
+mod checker;
+mod ctl;
+mod faults;
+mod link;
+mod servers;
+
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use checker::{Losses, Session};
+pub use faults::{FAULTS, Fault};
+use servers::{Kind, Node};
+
+use crate::support::{Answer, Fpm, Pool, Setup, extension};
+
+/// Sessions, each with a counter.
+pub const SESSIONS: usize = 200;
+
+/// Processes of php-fpm, and threads that ask them: no request waits for a process but for its
+/// session.
+pub const WORKERS: usize = 8;
+
+/// How long sessions are used before the fault, and after it.
+pub const BEFORE: Duration = Duration::from_secs(3);
+pub const AFTER: Duration = Duration::from_secs(3);
+
+/// The throughput after a fault is that of the second which begins so much later.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A save handler with its copies and its locks on.
+pub struct Handler {
+    /// On the command line and in `session.save_handler`.
+    pub name: &'static str,
+    /// In the table.
+    pub title: &'static str,
+    /// Loaded in this order; that of the handler is the last one.
+    extensions: &'static [&'static str],
+    pub settings: &'static [&'static str],
+    servers: Kind,
+    /// Before an address in the save path.
+    prefix: &'static str,
+    /// Comes with a program that makes the missing copies.
+    can_repair: bool,
+}
+
+pub const HANDLERS: [Handler; 4] = [
+    Handler {
+        name: "sessclust",
+        title: "sessclust",
+        extensions: &[],
+        settings: &["sessclust.replicas=2"],
+        servers: Kind::Memcached,
+        prefix: "memcached://",
+        can_repair: true,
+    },
+    Handler {
+        name: "memcached",
+        title: "php-memcached",
+        // It needs the first two.
+        extensions: &["igbinary", "msgpack", "memcached"],
+        settings: &[
+            "memcached.sess_locking=1",
+            "memcached.sess_consistent_hash=1",
+            // Beside the first copy; only in the binary protocol.
+            "memcached.sess_number_of_replicas=1",
+            "memcached.sess_binary_protocol=1",
+            "memcached.sess_remove_failed_servers=1",
+        ],
+        servers: Kind::Memcached,
+        prefix: "",
+        can_repair: false,
+    },
+    Handler {
+        name: "memcache",
+        title: "php-memcache",
+        extensions: &["memcache"],
+        // It always locks.
+        settings: &["memcache.session_redundancy=2", "memcache.allow_failover=1"],
+        servers: Kind::Memcached,
+        prefix: "tcp://",
+        can_repair: false,
+    },
+    Handler {
+        name: "redis",
+        title: "php-redis, no copies",
+        extensions: &["igbinary", "redis"],
+        // Waits for a lock for 4 s; by default 20 ms, and then goes on without it.
+        settings: &["redis.session.locking_enabled=1", "redis.session.lock_retries=2000"],
+        servers: Kind::Redis,
+        prefix: "tcp://",
+        can_repair: false,
+    },
+];
+
+impl Handler {
+    fn setup(&self, save_path: &str) -> Setup {
+        let ours = [extension().to_str().expect("UTF-8")];
+        let extensions = if self.extensions.is_empty() { &ours[..] } else { self.extensions };
+        let setup = Setup::of_handler(self.name, extensions, save_path);
+        self.settings.iter().fold(setup, |setup, setting| setup.with(setting))
+    }
+
+    /// The version of its extension; none where that is not installed.
+    pub fn version(&self) -> Option<String> {
+        let version = self.setup("").eval(&format!("echo phpversion('{}');", self.name));
+        Some(version).filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+    }
+}
+
+/// What one run has shown.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub requests: usize,
+    /// Requests with an HTTP error, a warning or a session function that returned false.
+    pub failed: usize,
+    /// Sessions that began anew.
+    pub restarted: usize,
+    /// Sessions that went back to an older count, or in which two increments counted as one.
+    pub rolled_back: usize,
+    /// Sessions among both without a failed request before.
+    pub silent: usize,
+    /// Increments that were acknowledged and are no longer counted.
+    pub increments: usize,
+    /// Of the requests that ended after the fault's beginning.
+    pub longest: Duration,
+    /// Acknowledged requests in the second that begins one second after a fault, per second before
+    /// the first fault; the least of several.
+    pub throughput: f64,
+    /// Sessions that a new PHP process reads at the end, without a warning.
+    pub readable: usize,
+    /// What failed requests said, and how often.
+    pub complaints: BTreeMap<String, usize>,
+}
+
+/// One request.
+struct Sample {
+    sent: Duration,
+    took: Duration,
+    is_good: bool,
+}
+
+/// The use of the sessions.
+struct Load<'a> {
+    handler: &'a Handler,
+    save_path: String,
+    fpm: &'a Fpm,
+    sessions: Vec<Mutex<Session>>,
+    started: Instant,
+    samples: Mutex<Vec<Sample>>,
+    complaints: Mutex<BTreeMap<String, usize>>,
+    is_over: AtomicBool,
+}
+
+/// Uses sessions of a handler at this rate, in requests a second, while a fault happens. The fault
+/// lasts as long as said, or half as long, if nothing stands still in it.
+///
+/// None where a program is missing, with a message.
+pub fn run(handler: &Handler, fault: Fault, rate: u32, longest: Duration) -> Option<Outcome> {
+    if fault == Fault::Rolling && handler.can_repair && ctl::program().is_none() {
+        eprintln!("left out: script/build has made no sessclustctl, which repairs");
+        return None;
+    }
+    let start =
+        |first| Node::start(handler.servers, fault == Fault::Full, first && fault.needs_link());
+    let mut nodes = [start(true)?, start(false)?, start(false)?];
+    let save_path = nodes.each_ref().map(|node| node.url(handler.prefix)).join(", ");
+    let setup = handler.setup(&save_path);
+    let fpm = Fpm::start(&setup, &[Pool::new(WORKERS)])?;
+    let mut load = Load {
+        handler,
+        save_path,
+        fpm: &fpm,
+        sessions: (0..SESSIONS).map(|_| Mutex::default()).collect(),
+        started: Instant::now(),
+        samples: Mutex::default(),
+        complaints: Mutex::default(),
+        is_over: AtomicBool::new(false),
+    };
+    for number in 0..SESSIONS {
+        load.increment(number);
+    }
+    let complaints = load.complaints.get_mut().unwrap();
+    assert!(complaints.is_empty(), "{} does not work at all: {complaints:?}", handler.name);
+    load.samples.get_mut().unwrap().clear();
+    load.started = Instant::now();
+    let mut broken = Vec::new();
+    let happened = thread::scope(|scope| {
+        let load = &load;
+        let used = if fault.spares_half() { SESSIONS / 2 } else { SESSIONS };
+        for client in 0..WORKERS {
+            scope.spawn(move || load.use_sessions(client, used, rate));
+        }
+        thread::sleep(BEFORE);
+        let breaks = || broken.push(load.started.elapsed());
+        let happened = fault.happen(&mut nodes, load, longest, breaks);
+        thread::sleep(AFTER);
+        load.is_over.store(true, Ordering::Relaxed);
+        happened
+    });
+    happened.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+    Some(load.outcome(&setup, &broken))
+}
+
+impl Load<'_> {
+    /// Increments the counters of sessions, as one of several clients that send `rate` requests a
+    /// second together. The order of the sessions is the same in each run. A client that has to
+    /// wait sends fewer.
+    fn use_sessions(&self, client: usize, sessions: usize, rate: u32) {
+        let period = Duration::from_secs(1) * WORKERS as u32 / rate;
+        let mut random = fastrand::Rng::with_seed(client as u64);
+        let mut next = self.started + period * client as u32 / WORKERS as u32;
+        while !self.is_over.load(Ordering::Relaxed) {
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+            self.increment(random.usize(..sessions));
+            next = Instant::now().max(next + period);
+        }
+    }
+
+    fn increment(&self, number: usize) {
+        let session = || self.sessions[number].lock().unwrap();
+        let before = session().before();
+        let answer = self.ask(&format!("increment s{number}"));
+        match answer.as_ref().and_then(|answer| Some((life(&answer.value)?, answer))) {
+            Some(((life, count), answer)) => {
+                session().incremented(&before, life, count, !is_good(answer));
+            }
+            None => session().failed(),
+        }
+    }
+
+    /// Opens each session and closes it without a change.
+    fn read_all(&self) {
+        for number in 0..SESSIONS {
+            if !self.ask(&format!("touch s{number}")).as_ref().is_some_and(is_good) {
+                self.sessions[number].lock().unwrap().failed();
+            }
+        }
+    }
+
+    /// Sends a request; none if there was no answer of the page.
+    fn ask(&self, command: &str) -> Option<Answer> {
+        let sent = self.started.elapsed();
+        let body = self.fpm.try_send("www", command).and_then(|mut reply| {
+            let mut body = String::new();
+            reply.read_to_string(&mut body).map(|_| body)
+        });
+        let took = self.started.elapsed() - sent;
+        let (answer, complaint) = match body {
+            Ok(body) if body.starts_with("ok\t") || body.starts_with("false\t") => {
+                let answer = Answer::parse(&body);
+                let complaint = (!is_good(&answer)).then(|| format!("{answer:?}"));
+                (Some(answer), complaint)
+            }
+            Ok(body) => (None, Some(format!("not an answer: {body:?}"))),
+            Err(error) => (None, Some(format!("no answer: {error}"))),
+        };
+        self.samples.lock().unwrap().push(Sample { sent, took, is_good: complaint.is_none() });
+        if let Some(complaint) = complaint {
+            *self.complaints.lock().unwrap().entry(complaint).or_default() += 1;
+        }
+        answer
+    }
+
+    /// Reads all sessions in a new process and sums up.
+    fn outcome(self, setup: &Setup, broken: &[Duration]) -> Outcome {
+        let mut php = setup.start();
+        let mut readable = 0;
+        let mut losses: Vec<Losses> = Vec::new();
+        for (number, session) in self.sessions.into_iter().enumerate() {
+            let mut session = session.into_inner().unwrap();
+            let answer = php.call(&format!("life s{number}"));
+            if is_good(&answer) {
+                let found = life(&answer.value);
+                session.read(found);
+                readable += usize::from(found.is_some());
+            }
+            losses.push(session.losses);
+        }
+        let count = |is: fn(&Losses) -> bool| losses.iter().filter(|losses| is(losses)).count();
+        let samples = self.samples.into_inner().unwrap();
+        let good_in = |from: Duration, to: Duration| {
+            let good = samples.iter().filter(|sample| {
+                sample.is_good && (from..to).contains(&(sample.sent + sample.took))
+            });
+            good.count() as f64 / (to - from).as_secs_f64()
+        };
+        let first = broken[0];
+        let rate = good_in(Duration::ZERO, first);
+        let after = broken.iter().map(|at| good_in(*at + SECOND, *at + 2 * SECOND) / rate);
+        let late = samples.iter().filter(|sample| sample.sent + sample.took >= first);
+        Outcome {
+            requests: samples.len(),
+            failed: samples.iter().filter(|sample| !sample.is_good).count(),
+            restarted: count(|losses| losses.is_restarted),
+            rolled_back: count(|losses| losses.is_rolled_back),
+            silent: count(|losses| losses.is_silent),
+            increments: losses.iter().map(|losses| losses.increments).sum(),
+            longest: late.map(|sample| sample.took).max().unwrap_or_default(),
+            throughput: after.fold(f64::INFINITY, f64::min),
+            readable,
+            complaints: self.complaints.into_inner().unwrap(),
+        }
+    }
+}
+
+/// Success, and no warning of anybody.
+fn is_good(answer: &Answer) -> bool {
+    answer.ok && answer.ours.is_empty() && answer.php.is_empty()
+}
+
+/// The token and the count that a page has found.
+fn life(value: &str) -> Option<(&str, u64)> {
+    let (life, count) = value.split_once(' ')?;
+    Some((life, count.parse().ok()?))
+}
