@@ -6,6 +6,7 @@ mod support;
 mod lab;
 
 use std::{
+    cmp::Reverse,
     process::{Command, ExitCode},
     thread,
     time::Duration,
@@ -18,6 +19,9 @@ const RATE: u32 = 400;
 
 /// How long something stands still.
 const SECONDS: u64 = 10;
+
+/// Kinds of failures that are shown of a run.
+const COMPLAINTS: usize = 3;
 
 struct Options {
     handlers: Vec<&'static Handler>,
@@ -45,8 +49,10 @@ fn main() -> ExitCode {
                 println!("| {} | left out |", handler.title);
                 continue;
             };
-            for (complaint, times) in outcome.complaints.iter().take(3) {
-                eprintln!("    {times} times {complaint}");
+            let mut complaints = Vec::from_iter(&outcome.complaints);
+            complaints.sort_by_key(|(_, times)| Reverse(**times));
+            for (complaint, times) in complaints.into_iter().take(COMPLAINTS) {
+                eprintln!("    {times} times {complaint:.300}");
             }
             println!("{}", row(handler, &outcome));
             is_reliable &= handler.name != "sessclust" || is_whole(&outcome);

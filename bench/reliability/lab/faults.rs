@@ -1,4 +1,4 @@
-//! What is done to the first of three nodes while sessions are used.
+//! What is done to a node, or to several in turn, while sessions are used.
 
 use std::{
     io, thread,
@@ -85,7 +85,7 @@ impl Fault {
     /// Carries it out, and reports each moment at which something breaks.
     pub(super) fn happen(
         self,
-        nodes: &mut [Node; 3],
+        nodes: &mut [Node],
         load: &Load,
         longest: Duration,
         mut breaks: impl FnMut(),
@@ -139,7 +139,7 @@ impl Fault {
                 thread::sleep(RECOVERY);
                 load.read_all();
                 breaks();
-                nodes[1].server.kill();
+                nodes.last_mut().expect("a node").server.kill();
                 thread::sleep(RECOVERY);
             }
             Self::Rolling => {

@@ -50,6 +50,7 @@ pub struct Handler {
     extensions: &'static [&'static str],
     pub settings: &'static [&'static str],
     servers: Kind,
+    nodes: usize,
     /// Before an address in the save path.
     prefix: &'static str,
     /// Comes with a program that makes the missing copies.
@@ -63,6 +64,7 @@ pub const HANDLERS: [Handler; 4] = [
         extensions: &[],
         settings: &["sessclust.replicas=2"],
         servers: Kind::Memcached,
+        nodes: 3,
         prefix: "memcached://",
         can_repair: true,
     },
@@ -80,6 +82,7 @@ pub const HANDLERS: [Handler; 4] = [
             "memcached.sess_remove_failed_servers=1",
         ],
         servers: Kind::Memcached,
+        nodes: 3,
         prefix: "",
         can_repair: false,
     },
@@ -90,16 +93,19 @@ pub const HANDLERS: [Handler; 4] = [
         // It always locks.
         settings: &["memcache.session_redundancy=2", "memcache.allow_failover=1"],
         servers: Kind::Memcached,
+        nodes: 3,
         prefix: "tcp://",
         can_repair: false,
     },
     Handler {
         name: "redis",
-        title: "php-redis, no copies",
+        // With several servers, it unlocks on another one than it locks on.
+        title: "php-redis, one server",
         extensions: &["igbinary", "redis"],
         // Waits for a lock for 4 s; by default 20 ms, and then goes on without it.
         settings: &["redis.session.locking_enabled=1", "redis.session.lock_retries=2000"],
         servers: Kind::Redis,
+        nodes: 1,
         prefix: "tcp://",
         can_repair: false,
     },
@@ -173,10 +179,13 @@ pub fn run(handler: &Handler, fault: Fault, rate: u32, longest: Duration) -> Opt
         eprintln!("left out: script/build has made no sessclustctl, which repairs");
         return None;
     }
-    let start =
-        |first| Node::start(handler.servers, fault == Fault::Full, first && fault.needs_link());
-    let mut nodes = [start(true)?, start(false)?, start(false)?];
-    let save_path = nodes.each_ref().map(|node| node.url(handler.prefix)).join(", ");
+    let mut nodes = Vec::new();
+    for number in 0..handler.nodes {
+        let with_link = number == 0 && fault.needs_link();
+        nodes.push(Node::start(handler.servers, fault == Fault::Full, with_link)?);
+    }
+    let urls: Vec<_> = nodes.iter().map(|node| node.url(handler.prefix)).collect();
+    let save_path = urls.join(", ");
     let setup = handler.setup(&save_path);
     let fpm = Fpm::start(&setup, &[Pool::new(WORKERS)])?;
     let mut load = Load {
