@@ -70,7 +70,7 @@ impl Fault {
 
     /// Half of the sessions are not used meanwhile: they have what the fault leaves of them.
     pub fn spares_half(self) -> bool {
-        matches!(self, Self::Two | Self::Rolling)
+        matches!(self, Self::Evicting | Self::Two | Self::Rolling)
     }
 
     pub fn needs_link(self) -> bool {
