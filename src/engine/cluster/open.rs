@@ -9,7 +9,7 @@ use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{GIVEN_UP_MAX, LOCK_POLL_MAX, LOCK_POLL_MIN};
 use crate::machine::Joined;
-use crate::node::{Answer, Failure};
+use crate::node::{Answer, Cause, Failure};
 use crate::session::id::Digest;
 use crate::stats::Counter;
 use crate::wire::memcached::{Cas, Ttl};
@@ -357,20 +357,25 @@ impl Cluster {
             for (index, result) in missing.into_iter().zip(results) {
                 let node = holding.seats[index].node;
                 let taken = match result {
+                    // It may have been carried out: the next try looks who has the lock.
+                    Err(Failure { cause: Cause::Cut, .. }) => {
+                        holding.seats[index].lock = Lock::None;
+                        Ok(())
+                    }
                     Err(failure) => Err(holding.failed(&failure)),
                     Ok(answers) => {
                         let mut answers = answers.into_iter();
-                        let locked = answers.next();
-                        match self.granted(holding, node, locked)? {
-                            Some(cas) => {
+                        match self.granted(holding, node, answers.next()) {
+                            Ok(Some(cas)) => {
                                 let lock = Lock::Held(cas, Lease::of(since, holding.lease));
                                 holding.granted_us = granted_us;
                                 self.take_record(holding, index, answers.next(), lock)
                             }
-                            None => {
+                            Ok(None) => {
                                 holding.seats[index].lock = Lock::None;
                                 Ok(())
                             }
+                            Err(error) => Err(error),
                         }
                     }
                 };
