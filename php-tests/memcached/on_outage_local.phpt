@@ -11,7 +11,9 @@ sessclust.on_outage=local
 require __DIR__ . '/../config.inc';
 [$first, $second] = nodes(2);
 store();
-ini_set('error_log', $log = STORE . '/log');
+ini_set('sessclust.request_timeout', '300ms');
+ini_set('sessclust.connect_timeout', '300ms');
+ini_set('error_log', $log = directory() . '/log');
 put('before', ['n' => 1]);
 $first->hang();
 $second->hang();
@@ -32,14 +34,15 @@ $first->resume();
 $second->resume();
 foreach (['moved' => $id, 'destroyed' => 'before'] as $what => $id) {
     session_id($id);
-    while (!@session_start()) {
-        usleep(10_000);
-    }
-    show($what, fn () => $_SESSION);
-    session_write_close();
+    do {
+        $before = sessclust_stats()['counters']['local_sessions'];
+        session_start();
+        $data = $_SESSION;
+        session_write_close();
+    } while (sessclust_stats()['counters']['local_sessions'] > $before);
+    show($what, fn () => $data);
 }
-preg_match('~sessclust: (session .*: .*)\. Until .* in (/var/tmp/sessclust-u\d+/outage-\w+) ~',
-    file_get_contents($log), $found);
-show('the log', fn () => $found[1]);
-exec("rm -r $found[2]");
+preg_match_all('~Until a node .* in (/var/tmp/sessclust-u\d+/outage-\w+) ~',
+    file_get_contents($log), $lines);
+remove_tree(only($lines[1]));
 --EXPECTF--
