@@ -95,7 +95,7 @@ pub struct Used {
 impl Used {
     /// That of a file with this state.
     pub fn of(stat: &Stat) -> Self {
-        Self { s: stat.st_mtime as i64, ns: stat.st_mtime_nsec as i64 }
+        Self { s: stat.st_mtime, ns: stat.st_mtime_nsec as i64 }
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A store.
+#[expect(clippy::large_enum_variant, reason = "a process has a few, each behind an Rc")]
 pub enum Store {
     /// The embedded store.
     Local(Rc<local::Store>),
@@ -66,7 +67,6 @@ impl From<local::Found> for Found {
 }
 
 /// A session that is locked, until this is dropped or, in a pool, until it is committed.
-#[expect(clippy::large_enum_variant, reason = "one exists at a time, and moves three times")]
 pub(super) enum Locked {
     Local(Rc<local::Store>, local::Locked),
     Pool(PoolLock),

@@ -43,7 +43,7 @@ fn impostor(answers: &'static [&'static [u8]]) -> (tempfile::TempDir, NodeAddres
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a client");
         for answer in answers {
-            stream.read(&mut [0; 4096]).expect("a request");
+            assert!(stream.read(&mut [0; 4096]).expect("a request") > 0);
             stream.write_all(answer).expect("a client that reads");
         }
     });
