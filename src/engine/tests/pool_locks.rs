@@ -242,7 +242,7 @@ fn a_lock_that_is_renewed_outlives_its_lease() {
     let mut request = process.request();
     let started = Instant::now();
     request.open(&shop);
-    let live = request.session.keeps().unwrap().0;
+    let live = request.session.care().unwrap().live;
     wait_for("the fourth renewal", || {
         assert!(live.renew().is_some_and(|next| next <= LEASE / 3));
         process.count(Counter::Renewals) == 4
@@ -264,7 +264,7 @@ fn a_strangers_lock_is_never_extended() {
     let shop = site.id();
     let mut request = site.request();
     request.open(&shop);
-    let live = request.session.keeps().unwrap().0;
+    let live = request.session.care().unwrap().live;
     site.raw(0).put(&lock_key(&shop), FOREIGN_LOCK, 1000);
     let before = site.proxy().counts().of("ms");
     wait_for("a try to renew", || {
