@@ -1,0 +1,202 @@
+//! A node that does not answer, and what this machine makes of it: one process waits for it once,
+//! all know, one looks whether it is back, and the server's log is told.
+
+mod support;
+
+use sessclust_engine::config::Settings;
+use sessclust_engine::machine::Health;
+use sessclust_engine::node::{Cause, Node, System, Timeouts};
+use sessclust_engine::session::{Live, Store};
+use sessclust_engine::stats::Counter;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::Child;
+use support::pool::{PoolSite, Process, record_key};
+use support::proxy::{Fault, Place};
+use support::{PATIENCE, wait_for};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Long enough for a node that answers, on a loaded machine.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Three nodes, of which two keep each session.
+fn site() -> Option<PoolSite> {
+    let mut site = PoolSite::start(3)?;
+    site.settings = Settings { replicas: 2, request_timeout: TIMEOUT, ..site.settings };
+    Some(site)
+}
+
+fn health(process: &Process, node: usize) -> Health {
+    match &*process.store {
+        Store::Pool(pool) => pool.nodes().swap_remove(node).1,
+        Store::Local(_) => unreachable!("it is a pool"),
+    }
+}
+
+fn live(process: &Process) -> Arc<Live> {
+    match &*process.store {
+        Store::Pool(pool) => pool.live().expect("it was used"),
+        Store::Local(_) => unreachable!("it is a pool"),
+    }
+}
+
+/// The node refuses connections, and those that it has are gone.
+fn take_down(site: &PoolSite, node: usize, id: &str) {
+    // The unlock of the request before may still be on its way.
+    site.wait_until_free(id);
+    site.nodes[node].proxy.refuse();
+    site.nodes[node].proxy.cut();
+}
+
+/// Waits until it is this process's turn to look at the node.
+fn claim(live: &Live, node: usize) {
+    wait_for("a turn", || live.claim_probe(INTERVAL) == Some(node));
+}
+
+#[test]
+fn one_process_waits_for_a_node_that_hangs_and_the_others_know() {
+    let Some(site) = site() else { return };
+    let (one, other) = (site.process(), site.process());
+    let id = site.id_on(0);
+    one.put(&id, b"1");
+    other.put(&id, b"2");
+    let hung = &site.nodes[0].proxy;
+    hung.plan(Place::EveryReply, Fault::Hold);
+    let started = Instant::now();
+    one.put(&id, b"3");
+    assert!(started.elapsed() >= TIMEOUT);
+    assert_eq!(one.count(Counter::NodesDown), 1);
+
+    // It is connected, and could wait.
+    let started = Instant::now();
+    other.put(&id, b"4");
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
+    assert_eq!((other.count(Counter::Timeouts), other.count(Counter::NodesDown)), (0, 0));
+    let text =
+        format!("node {}: no answer within 2s (sessclust.request_timeout)", site.addresses()[0]);
+    for process in [&one, &other] {
+        let Health { is_down, failures, ref reason, .. } = health(process, 0);
+        // There is room for so much of it.
+        let shown = text[..text.len().min(128)].to_owned();
+        assert!(is_down && failures > 0);
+        assert_eq!(reason.as_ref(), Some(&shown));
+        assert!(!health(process, 1).is_down && !health(process, 2).is_down);
+    }
+    let mut fork = Child::start(|parent| parent.say(health(&site.process(), 0).is_down));
+    assert_eq!(fork.line(), "true");
+
+    // Told once, by who found out.
+    assert_eq!(one.store.notices(), [format!("node is down: {text}")]);
+    assert_eq!(one.store.notices(), [""; 0]);
+    assert_eq!(other.store.notices(), [""; 0]);
+}
+
+#[test]
+fn a_node_that_answers_again_is_found_by_probes_and_used() {
+    let Some(site) = site() else { return };
+    let process = site.process();
+    let id = site.id_on(0);
+    process.put(&id, b"1");
+    let proxy = &site.nodes[0].proxy;
+    take_down(&site, 0, &id);
+    process.put(&id, b"2");
+    let live = live(&process);
+    assert!(live.has_node_down());
+    assert_eq!(process.store.notices().len(), 1);
+
+    // It is looked at in vain, and once in an interval.
+    claim(&live, 0);
+    assert_eq!(live.claim_probe(INTERVAL), None);
+    let before = health(&process, 0);
+    live.probe(0, TIMEOUT);
+    let after = health(&process, 0);
+    assert_eq!((after.failures, after.latency), (before.failures + 1, None));
+    assert_eq!(process.store.notices(), [""; 0]);
+
+    proxy.accept();
+    claim(&live, 0);
+    live.probe(0, PATIENCE);
+    let Health { is_down, latency, .. } = health(&process, 0);
+    assert!(is_down && latency.is_some(), "once is not enough");
+    claim(&live, 0);
+    live.probe(0, PATIENCE);
+    assert!(!live.has_node_down());
+    assert_eq!(process.store.notices(), [format!("node {} is back", site.addresses()[0])]);
+    process.put(&id, b"3");
+    let record = site.raw(0).get(&record_key(&id)).expect("it is used again");
+    assert!(record.ends_with(b"3"));
+}
+
+/// Nothing that a request wants is held while a node is looked for.
+#[test]
+fn requests_go_on_while_a_node_is_looked_at() {
+    let Some(site) = site() else { return };
+    let process = site.process();
+    let id = site.id_on(0);
+    process.put(&id, b"1");
+    let proxy = &site.nodes[0].proxy;
+    take_down(&site, 0, &id);
+    process.put(&id, b"2");
+    proxy.accept();
+    proxy.plan(Place::EveryReply, Fault::Hold);
+    let live = live(&process);
+    claim(&live, 0);
+    let seen = proxy.counts().connections;
+    let probe = thread::spawn(move || live.probe(0, PATIENCE));
+    proxy.wait_for("the probe", |counts| counts.connections > seen);
+    process.put(&id, b"3");
+    assert_eq!(site.process().request().peek(&id), b"3");
+    assert!(!probe.is_finished(), "it still waits");
+    proxy.heal();
+    probe.join().expect("no panic");
+    assert!(health(&process, 0).latency.is_some());
+}
+
+#[test]
+fn what_has_to_be_done_beside_requests_is_known() {
+    let Some(site) = site() else { return };
+    let process = site.process();
+    let id = site.id_on(0);
+    process.put(&id, b"1");
+    let mut request = process.request();
+    assert!(request.session.care().is_none());
+    request.open(&id);
+    let care = request.session.care().expect("its lock has to be renewed");
+    assert_eq!(care.due, site.settings.lock_lease / 3);
+    request.close();
+    assert!(request.session.care().is_none());
+
+    take_down(&site, 0, &id);
+    let mut request = process.request();
+    assert_eq!(request.peek(&id), b"1");
+    let care = request.session.care().expect("a node has to be looked at, without any lock");
+    assert_eq!((care.due, care.probe_interval), (INTERVAL, INTERVAL));
+    assert_eq!(care.probe_timeout, site.settings.connect_timeout);
+    request.open(&id);
+    assert_eq!(request.session.care().map(|care| care.due), Some(INTERVAL));
+}
+
+#[test]
+fn a_probe_has_a_connection_of_its_own_and_closes_it() {
+    let Some(site) = site() else { return };
+    let address = &site.addresses()[0];
+    let proxy = &site.nodes[0].proxy;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let probe = |timeout| {
+        let timeouts = Timeouts { connect: timeout, request: timeout };
+        runtime.block_on(Node::probe(&System, address, &timeouts))
+    };
+    let started = Instant::now();
+    let latency = probe(PATIENCE).expect("it answers");
+    assert!(latency > Duration::ZERO && latency <= started.elapsed());
+    proxy.plan(Place::EveryReply, Fault::Hold);
+    let failure = probe(Duration::from_millis(50)).expect_err("it hangs");
+    assert_eq!(failure.cause, Cause::Connect);
+    assert!(failure.to_string().contains("no answer within 50ms"), "{failure}");
+    proxy.heal();
+    wait_for("the connections to go", || proxy.counts().open == 0);
+    proxy.refuse();
+    assert_eq!(probe(PATIENCE).expect_err("it refuses").cause, Cause::Connect);
+}
