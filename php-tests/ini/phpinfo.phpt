@@ -66,6 +66,10 @@ server_errors => 0 => sessions that a node could not store
 renewals => 0 => locks renewed while a request went on
 takeovers => 0 => locks taken from processes of this machine that had died
 delayed_failures => 0 => delayed writes that were not saved, or nobody knows
+outages => 0 => times that no node answered and sessions were kept on this machine
+local_sessions => 0 => sessions read on this machine, as no node answered
+local_moved => 0 => sessions of an outage moved to nodes that were back
+local_dropped => 0 => sessions of an outage given up for what the nodes had
 warnings => 1 => warnings raised
 panics => 0 => internal errors caught, each worth a bug report
 
