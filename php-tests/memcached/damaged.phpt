@@ -4,6 +4,8 @@ Bytes on a node that are no record of the session are one warning, and never han
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_memcached();
+--INI--
+sessclust.replicas=1
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,8 @@ A session whose holder was killed is taken over at once
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_memcached();
+--INI--
+sessclust.replicas=1
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,8 @@ A node keeps a session for its lifetime, also beyond the 30 days that it can cou
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_memcached();
+--INI--
+sessclust.replicas=1
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,8 @@ A node that goes down while a session is open is one warning when it is closed
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_memcached();
+--INI--
+sessclust.replicas=1
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,8 @@ With sessclust.placement=local new sessions are on the node of this machine
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_memcached();
+--INI--
+sessclust.replicas=1
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,8 @@ read_and_close asks one node for one record, and takes no lock
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_memcached();
+--INI--
+sessclust.replicas=1
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

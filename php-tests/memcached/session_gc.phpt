@@ -4,6 +4,8 @@ session_gc has nothing to do, and sessions end by themselves
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_memcached();
+--INI--
+sessclust.replicas=1
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -4,6 +4,8 @@ A delayed write that failed is told once, to the next request
 <?php
 require __DIR__ . '/../skipif.inc';
 needs_memcached();
+--INI--
+sessclust.replicas=1
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
