@@ -18,6 +18,29 @@ declare(strict_types=1);
  *   delay       microseconds that a message to or from a server takes longer (delay/main.rs)
  *   cycle       true: only cycles are measured, for a comparison with another row
  */
+
+// What a second copy costs: the same pool of three nodes with one and with two, near and far.
+$pools = [];
+foreach (['near' => 0, 'far' => 1000] as $place => $delay) {
+    foreach ([1 => '1 copy', 2 => '2 copies'] as $replicas => $copies) {
+        $pools["sessclust-$place-$replicas"] = [
+            'label' => "sessclust, 3 nodes, $copies" . ($delay ? ', 1 ms away' : ''),
+            'extensions' => ['sessclust'],
+            'handler' => 'sessclust',
+            'path' => 'memcached+unix://{socket}',
+            'ini' => [
+                'sessclust.replicas' => (string) $replicas,
+                // A pause of a busy machine is no node that fails.
+                'sessclust.request_timeout' => '1900ms',
+            ],
+            'server' => 'memcached',
+            'nodes' => 3,
+            'delay' => $delay,
+            'cycle' => true,
+        ];
+    }
+}
+
 return [
     'files' => [
         'label' => 'files, disk',
@@ -99,32 +122,5 @@ return [
         'ini' => ['sessclust.write' => 'delayed'],
         'server' => 'memcached',
     ],
-    ...replica_rows(),
+    ...$pools,
 ];
-
-/** What a second copy costs: the same pool of three nodes with one and with two, near and far. */
-function replica_rows(): array
-{
-    $rows = [];
-    foreach (['near' => 0, 'far' => 1000] as $place => $delay) {
-        foreach ([1, 2] as $replicas) {
-            $copies = $replicas === 1 ? '1 copy' : "$replicas copies";
-            $rows["sessclust-$place-$replicas"] = [
-                'label' => "sessclust, 3 nodes, $copies" . ($delay ? ', 1 ms away' : ''),
-                'extensions' => ['sessclust'],
-                'handler' => 'sessclust',
-                'path' => 'memcached+unix://{socket}',
-                'ini' => [
-                    'sessclust.replicas' => (string) $replicas,
-                    // A pause of a busy machine is no node that fails.
-                    'sessclust.request_timeout' => '1900ms',
-                ],
-                'server' => 'memcached',
-                'nodes' => 3,
-                'delay' => $delay,
-                'cycle' => true,
-            ];
-        }
-    }
-    return $rows;
-}
