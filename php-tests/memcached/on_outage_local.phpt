@@ -45,4 +45,11 @@ foreach (['moved' => $id, 'destroyed' => 'before'] as $what => $id) {
 preg_match_all('~Until a node .* in (/var/tmp/sessclust-u\d+/outage-\w+) ~',
     file_get_contents($log), $lines);
 remove_tree(only($lines[1]));
---EXPECTF--
+--EXPECT--
+start: true
+nobody can ask for it: []
+a new id: true
+again: true
+kept: {"n":2}
+moved: {"n":2}
+destroyed: []
