@@ -21,6 +21,7 @@
  * - embedded store: `recovered`, `swept`, `sweep_errors`
  * - pool: `connect_failures`, `reconnects`, `timeouts`, `broken_connections`, `nodes_down`,
  *   `failovers`, `repairs`, `server_errors`, `renewals`, `takeovers`, `delayed_failures`
+ * - pool, while no node answers: `outages`, `local_sessions`, `local_moved`, `local_dropped`
  * - both: `warnings`, `panics`
  *
  * @return array{request: array<string, int>, counters: array<string, int>}
