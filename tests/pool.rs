@@ -551,9 +551,7 @@ fn sessions_of_nodes_that_hung_are_found_again_when_they_wake() {
     let refuge = Refuge::of(&log);
     nodes.iter().for_each(|node| node.signal(Signal::CONT));
     // The one of the nodes counts, and the other is gone.
-    wait_for("the session of before", || {
-        (fpm.call("life one").value() == before).then_some(())
-    });
+    wait_for("the session of before", || (fpm.call("life one").value() == before).then_some(()));
     assert_eq!(count(&fpm.call("increment one").value()), 2);
     assert_eq!(fpm.call("counter local_dropped").value(), "1");
     drop(refuge);

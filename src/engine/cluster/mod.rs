@@ -440,8 +440,10 @@ impl Cluster {
         if !set.is_empty() {
             return set;
         }
-        // None is known to be there. Those that refuse cost nothing to ask.
-        list.iter().copied().filter(|node| !self.has_hung[*node]).take(self.copies).collect()
+        // None is known to be there. Those that refuse cost nothing to ask; and what one request
+        // was given by a node that begins to answer, the next must not miss.
+        let is_worth_it = |node: &usize| !self.has_hung[*node] || self.board.is_recovering(*node);
+        list.iter().copied().filter(is_worth_it).take(self.copies).collect()
     }
 
     /// The nodes that are asked for what `set` does not have, rule 3, whatever the board says: one

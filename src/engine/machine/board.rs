@@ -138,6 +138,13 @@ impl Board {
         slot.claim(state, ms(now), intervals, slot.look().interval)
     }
 
+    /// Whether a node that is down has answered since it last failed: not to be trusted yet, but
+    /// better than none.
+    pub fn is_recovering(&self, node: usize) -> bool {
+        let state = self.slot(node).state();
+        state.is_down && state.mark != 0
+    }
+
     /// Whether the operator has taken a node out of use. It may well answer.
     pub fn is_drained(&self, node: usize) -> bool {
         self.slot(node).is_drained()

@@ -80,8 +80,9 @@ fn a_node_is_back_when_it_has_answered_steadily() {
     for at in [10, 10, 30, 59] {
         assert!(!board.answered(0, ms(at)), "{at}");
         assert!(is_down(&board, 0), "{at}");
+        assert!(board.is_recovering(0), "{at}");
     }
-    assert!(board.answered(0, ms(60)));
+    assert!(board.answered(0, ms(60)) && !board.is_recovering(0));
     assert!(board.is_up(0, ms(60)) && !board.is_any_down());
     assert!(!board.answered(0, ms(61)), "told once");
     let Health { failures, since, .. } = board.health(0);
@@ -95,6 +96,7 @@ fn a_failure_makes_what_was_good_before_it_count_for_nothing() {
     for at in [100, 200, 300] {
         assert!(!board.answered(0, ms(at)), "{at}");
         assert!(!board.failed(0, ms(at + 49)), "{at}");
+        assert!(!board.is_recovering(0), "{at}");
     }
     assert!(!board.answered(0, ms(400)));
     assert!(board.answered(0, ms(450)));
