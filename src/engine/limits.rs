@@ -39,8 +39,8 @@ pub const SWEEP_FILES_MAX: usize = 500;
 /// us, so a request that happens to sweep is held up by about a millisecond.
 pub const SWEEP_REMOVALS_MAX: u64 = 100;
 
-/// Shortest time without an outage between two that are told apart: a node that answers now and then
-/// must not fill the server's log.
+/// Shortest time without an outage between two that are told apart: a node that answers now and
+/// then must not fill the server's log.
 pub const OUTAGE_PAUSE: Duration = Duration::from_secs(60);
 
 /// Shortest time between two looks of one process at whether a sweep is due, unless the last step
