@@ -462,6 +462,12 @@ fn without_a_node_requests_fail_with_one_warning_within_the_timeouts() {
     let Some(mut nodes) = three_nodes() else { return };
     let Some(fpm) = Fpm::start(&setup(&nodes), &[Pool::new(2)]) else { return };
     assert_eq!(count(&fpm.call("increment one").value()), 1);
+    // Each may be waited for once, one after the other at worst.
+    nodes.iter().for_each(|node| node.signal(Signal::STOP));
+    let started = Instant::now();
+    let warning = fpm.call("increment one").failure();
+    assert!(warning.contains("cannot be opened: "), "{warning}");
+    assert!(started.elapsed() < nodes.len() as u32 * FAILURE_MAX, "{:?}", started.elapsed());
     nodes.iter_mut().for_each(Memcached::kill);
     for id in ["one", "two", "one", "two"] {
         let started = Instant::now();
