@@ -389,8 +389,8 @@ fn the_pool_is_read_from_php_ini() {
     write("session.save_path = \"a:1\"\nsessclust.replicas = 9\n");
     let said = site.bare(&["--ini", file_name, "nodes"], "");
     let expected = format!(
-        "sessclustctl: {file_name}: line 2: sessclust.replicas: \"9\" is not a value of it (1 to 5, \
-         such as 2)\n"
+        "sessclustctl: {file_name}: line 2: sessclust.replicas: \"9\" is not a value of it (1 to \
+         5, such as 2)\n"
     );
     assert_eq!((said.code, said.err), (2, expected));
 }
