@@ -284,6 +284,38 @@ fn what_a_request_changes_meanwhile_is_left_to_the_request() {
     }
 }
 
+/// One of the two copies is lost again and again while requests count, and a repair stores it.
+#[test]
+fn repairs_among_requests_cost_no_increment() {
+    const WORKERS: usize = 3;
+    const INCREMENTS: usize = 60;
+    let Some(mut case) = Case::start(3) else { return };
+    case.site.settings.replicas = 2;
+    let (site, shop, second) = (&case.site, case.shop.as_str(), case.list[1]);
+    let mut repaired = 0;
+    std::thread::scope(|scope| {
+        let work = || {
+            let mut request = site.request();
+            for _ in 0..INCREMENTS {
+                let text = String::from_utf8(request.open(shop)).expect("a number");
+                let number = text.parse::<usize>().unwrap_or(0) + 1;
+                request.write(shop, number.to_string().as_bytes()).expect("a write");
+                request.close();
+            }
+        };
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+        let (mut tool, mut raw) = (Tool::new(site), site.raw(second));
+        while !workers.iter().all(|worker| worker.is_finished()) {
+            raw.ask(&format!("md {}\r\n", record_key(shop)));
+            let done = tool.repair(shop, case.list[0]);
+            assert!(done.failures.is_empty() && done.damaged == 0, "{done:?}");
+            repaired += done.written;
+        }
+    });
+    assert_eq!(site.get(shop), (WORKERS * INCREMENTS).to_string().as_bytes());
+    assert!(repaired > 0, "none of the copies was stored by a repair");
+}
+
 #[test]
 fn a_dry_run_stores_nothing() {
     let Some(case) = Case::start(3) else { return };
