@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use lab::{FAULTS, Fault, HANDLERS, Handler, Outcome, SESSIONS, WORKERS, run};
+use lab::{Fault, HANDLERS, Handler, Outcome, SESSIONS, WORKERS, faults::FAULTS, run};
 
 /// Requests a second: what php-memcached serves with ease on two cores when nothing is wrong.
 const RATE: u32 = 400;

@@ -12,7 +12,7 @@ pub fn program() -> Option<PathBuf> {
 /// Repairs a pool and waits for the end of it.
 pub fn repair(save_path: &str) -> io::Result<()> {
     let program = program().ok_or_else(|| io::Error::other("no sessclustctl"))?;
-    let output = Command::new(program).args(["repair", save_path]).output()?;
+    let output = Command::new(program).args(["repair", "--save-path", save_path]).output()?;
     if !output.status.success() {
         return Err(io::Error::other(format!("sessclustctl repair: {output:?}")));
     }

@@ -5,7 +5,7 @@
 
 mod checker;
 mod ctl;
-mod faults;
+pub mod faults;
 mod link;
 mod servers;
 
@@ -21,7 +21,7 @@ use std::{
 };
 
 use checker::{Losses, Session};
-pub use faults::{FAULTS, Fault};
+pub use faults::Fault;
 use servers::{Kind, Node};
 
 use crate::support::{Answer, Fpm, Pool, Setup, extension, in_parallel};
