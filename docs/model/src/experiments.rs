@@ -112,13 +112,53 @@ impl Experiment {
     }
 }
 
-const ONE_EPISODE: Run = Run { episodes: 1, ..Run::BASIC };
-const ONE_CRASH: Run = Run { faults: &[Crash], ..ONE_EPISODE };
-const TWO_EPISODES: Run = Run { episodes: 2, ..Run::BASIC };
-const SUSPICION_AND_PAUSE: Run = Run { faults: &[Suspicion], pauses: 1, ..ONE_EPISODE };
-const SUSPICION_AND_TWO_PAUSES: Run = Run { pauses: 2, ..SUSPICION_AND_PAUSE };
-const WRITE_AND_TOUCH: &[&[crate::world::Op]] = &[&[Write], &[Touch]];
-const WRITE_AND_DESTROY: &[&[crate::world::Op]] = &[&[Write], &[Destroy]];
+/// What a run allows, in words and as its bounds.
+type Setting = (&'static str, Run);
+
+const ONE_EPISODE: Setting = ("one episode", Run { episodes: 1, ..Run::BASIC });
+const ONE_CRASH: Setting = ("one crash", Run { faults: &[Crash], ..ONE_EPISODE.1 });
+const LATE_LOCKS: Setting =
+    ("one episode, late requests for locks", Run { late_locks: true, ..ONE_EPISODE.1 });
+const THREE_REQUESTS: Setting = (
+    "one episode, one client writes twice",
+    Run { requests: &[&[Write, Write], &[Write]], ..ONE_EPISODE.1 },
+);
+const THREE_CLIENTS: Setting = (
+    "one episode, three clients",
+    Run { requests: &[&[Write], &[Write], &[Write]], ..ONE_EPISODE.1 },
+);
+const CRASH_DESTROY: Setting =
+    ("one crash, write and destroy", Run { requests: &[&[Write], &[Destroy]], ..ONE_CRASH.1 });
+const CRASH_THREE_REPLICAS: Setting =
+    ("R = 3, one crash", Run { replicas: 3, progress_sample: 1, ..ONE_CRASH.1 });
+
+const TWO_EPISODES: Setting = ("two episodes", Run { episodes: 2, ..Run::BASIC });
+const TWO_EPISODES_TOUCH: Setting =
+    ("two episodes, write and touch", Run { requests: &[&[Write], &[Touch]], ..TWO_EPISODES.1 });
+const TWO_EPISODES_DESTROY: Setting = (
+    "two episodes, write and destroy",
+    Run { requests: &[&[Write], &[Destroy]], ..TWO_EPISODES.1 },
+);
+const THREE_REPLICAS: Setting = ("R = 3, two episodes", Run { replicas: 3, ..TWO_EPISODES.1 });
+const FOUR_NODES: Setting = ("N = 4, two episodes", Run { nodes: 4, ..TWO_EPISODES.1 });
+const TWO_EPISODES_PAUSE: Setting =
+    ("two episodes, one pause", Run { pauses: 1, ..TWO_EPISODES.1 });
+
+const PAUSE: Run = Run { pauses: 1, ..ONE_EPISODE.1 };
+const CRASH_PAUSE: Setting = ("crash, one pause", Run { faults: &[Crash], ..PAUSE });
+const HANG_PAUSE: Setting = ("hang, one pause", Run { faults: &[Hang], ..PAUSE });
+const SUSPICION_PAUSE: Setting = ("suspicion, one pause", Run { faults: &[Suspicion], ..PAUSE });
+const HANG_PAUSE_TOUCH: Setting =
+    ("hang, one pause, write and touch", Run { requests: &[&[Write], &[Touch]], ..HANG_PAUSE.1 });
+const HANG_PAUSE_FRESH: Setting =
+    ("hang, one pause, no session before", Run { session_exists: false, ..HANG_PAUSE.1 });
+const PAUSE_DESTROY: Setting = (
+    "one episode, one pause, write and destroy",
+    Run { requests: &[&[Write], &[Destroy]], ..PAUSE },
+);
+const HANG_TWO_PAUSES: Setting = ("hang, two pauses", Run { pauses: 2, ..HANG_PAUSE.1 });
+const SUSPICION_TWO_PAUSES: Setting =
+    ("suspicion, two pauses", Run { pauses: 2, ..SUSPICION_PAUSE.1 });
 
 /// Everything that is explored, in the order of the table.
 pub fn all() -> Vec<Experiment> {
@@ -128,217 +168,85 @@ pub fn all() -> Vec<Experiment> {
     all
 }
 
-fn passes(name: &'static str, setting: &'static str, run: Run, is_quick: bool) -> Experiment {
-    Experiment { name, removed: &[], setting, run, expected: &[], is_quick }
-}
-
-fn whole_protocol() -> Vec<Experiment> {
-    vec![
-        passes("one-episode", "one episode", ONE_EPISODE, true),
-        passes("two-episodes", "two episodes", TWO_EPISODES, true),
-        passes(
-            "touch",
-            "two episodes, write and touch",
-            Run { requests: WRITE_AND_TOUCH, ..TWO_EPISODES },
-            true,
-        ),
-        passes(
-            "destroy",
-            "two episodes, write and destroy",
-            Run { requests: WRITE_AND_DESTROY, ..TWO_EPISODES },
-            true,
-        ),
-        passes("three-replicas", "R = 3, two episodes", Run { replicas: 3, ..TWO_EPISODES }, true),
-        passes("four-nodes", "N = 4, two episodes", Run { nodes: 4, ..TWO_EPISODES }, true),
-        passes(
-            "late-locks",
-            "one episode, late locks",
-            Run { late_locks: true, ..ONE_EPISODE },
-            false,
-        ),
-        passes(
-            "three-requests",
-            "one episode, one client writes twice",
-            Run { requests: &[&[Write, Write], &[Write]], ..ONE_EPISODE },
-            true,
-        ),
-        passes("suspicion-pause", "suspicion, one pause", SUSPICION_AND_PAUSE, true),
-        passes(
-            "crash-pause",
-            "crash, one pause",
-            Run { faults: &[Crash], ..SUSPICION_AND_PAUSE },
-            true,
-        ),
-        passes(
-            "hang-pause",
-            "hang, one pause",
-            Run { faults: &[Hang], ..SUSPICION_AND_PAUSE },
-            true,
-        ),
-        passes(
-            "destroy-pause",
-            "one episode, one pause, write and destroy",
-            Run {
-                faults: crate::world::ANY_FAULT,
-                requests: WRITE_AND_DESTROY,
-                ..SUSPICION_AND_PAUSE
-            },
-            false,
-        ),
-        passes(
-            "fresh-pause",
-            "hang, one pause, no session before",
-            Run { faults: &[Hang], session_exists: false, ..SUSPICION_AND_PAUSE },
-            false,
-        ),
-        passes(
-            "two-episodes-pause",
-            "two episodes, one pause",
-            Run { pauses: 1, ..TWO_EPISODES },
-            false,
-        ),
-        passes(
-            "three-clients",
-            "one episode, three clients",
-            Run { requests: &[&[Write], &[Write], &[Write]], ..ONE_EPISODE },
-            false,
-        ),
-        passes("suspicion-two-pauses", "suspicion, two pauses", SUSPICION_AND_TWO_PAUSES, false),
-        passes(
-            "hang-two-pauses",
-            "hang, two pauses",
-            Run { faults: &[Hang], ..SUSPICION_AND_TWO_PAUSES },
-            false,
-        ),
-    ]
-}
-
-fn breaks(
+fn explore(
     name: &'static str,
     removed: &'static [Rule],
     expected: &'static [Invariant],
-    setting: &'static str,
-    run: Run,
+    (setting, run): Setting,
 ) -> Experiment {
     Experiment { name, removed, setting, run, expected, is_quick: true }
+}
+
+fn slow(experiment: Experiment) -> Experiment {
+    Experiment { is_quick: false, ..experiment }
+}
+
+fn whole_protocol() -> Vec<Experiment> {
+    let passes = |name, setting| explore(name, &[], &[], setting);
+    vec![
+        passes("one-episode", ONE_EPISODE),
+        passes("two-episodes", TWO_EPISODES),
+        passes("touch", TWO_EPISODES_TOUCH),
+        passes("destroy", TWO_EPISODES_DESTROY),
+        passes("three-replicas", THREE_REPLICAS),
+        passes("four-nodes", FOUR_NODES),
+        passes("three-requests", THREE_REQUESTS),
+        passes("crash-pause", CRASH_PAUSE),
+        passes("hang-pause", HANG_PAUSE),
+        passes("suspicion-pause", SUSPICION_PAUSE),
+        slow(passes("late-locks", LATE_LOCKS)),
+        slow(passes("three-clients", THREE_CLIENTS)),
+        slow(passes("fresh-pause", HANG_PAUSE_FRESH)),
+        slow(passes("destroy-pause", PAUSE_DESTROY)),
+        slow(passes("two-episodes-pause", TWO_EPISODES_PAUSE)),
+        slow(passes("hang-two-pauses", HANG_TWO_PAUSES)),
+        slow(passes("suspicion-two-pauses", SUSPICION_TWO_PAUSES)),
+    ]
 }
 
 fn necessary() -> Vec<Experiment> {
     use Invariant::*;
     vec![
-        breaks("copies", &[EnoughCopies, Replace], &[I1], "two episodes", TWO_EPISODES),
-        breaks("replace", &[Replace], &[P3], "one episode", ONE_EPISODE),
-        breaks("in-time", &[InTime], &[I1], "suspicion, one pause", SUSPICION_AND_PAUSE),
-        breaks("retry-refusal", &[RetryRefusal], &[P3], "one crash", ONE_CRASH),
-        breaks("lease-check", &[LeaseCheck], &[I1], "suspicion, one pause", SUSPICION_AND_PAUSE),
-        breaks("clock", &[ClockInVersion], &[I1], "suspicion, one pause", SUSPICION_AND_PAUSE),
-        breaks(
-            "clocks-apart",
-            &[],
-            &[I1],
-            "suspicion, one pause, clocks two leases apart",
-            Run { clock_offsets: [17, 0, 2], ..SUSPICION_AND_PAUSE },
-        ),
-        breaks(
-            "new-reading",
-            &[NewReading],
-            &[I1],
-            "suspicion, two pauses",
-            SUSPICION_AND_TWO_PAUSES,
-        ),
-        breaks(
-            "check-again",
-            &[CheckAgain],
-            &[I1],
-            "suspicion, two pauses",
-            SUSPICION_AND_TWO_PAUSES,
-        ),
-        Experiment {
-            is_quick: false,
-            ..breaks(
-                "check-again-hang",
-                &[CheckAgain],
-                &[I1],
-                "hang, two pauses",
-                Run { faults: &[Hang], ..SUSPICION_AND_TWO_PAUSES },
-            )
-        },
-        breaks("cas", &[CompareAndSwap], &[I1], "suspicion, one pause", SUSPICION_AND_PAUSE),
-        breaks("ask-different", &[AskWhenDifferent], &[I1], "two episodes", TWO_EPISODES),
-        breaks("ask-skipped", &[AskSkipped], &[P3], "two episodes", TWO_EPISODES),
-        breaks("ask-skipped-birth", &[AskSkipped, BirthMark], &[I4], "two episodes", TWO_EPISODES),
-        breaks("ask-missing", &[AskWhenMissing], &[P3], "two episodes", TWO_EPISODES),
-        breaks(
-            "lock-further",
-            &[LockFurther],
-            &[I1, I2, I4],
-            "two episodes, one pause",
-            Run { pauses: 1, ..TWO_EPISODES },
-        ),
-        breaks("ask-board", &[AskBoardAgain], &[P3], "two episodes", TWO_EPISODES),
-        breaks(
-            "ask-board-copies",
-            &[AskBoardAgain, EnoughCopies],
-            &[I1],
-            "two episodes",
-            TWO_EPISODES,
-        ),
-        breaks(
-            "list-order",
-            &[ListOrder],
-            &[I1, I4],
-            "N = 4, two episodes",
-            Run { nodes: 4, ..TWO_EPISODES },
-        ),
-        breaks("without-lock", &[StoreWithoutLock], &[P3], "one crash", ONE_CRASH),
-        breaks("unlock-last", &[UnlockLast], &[P3], "one crash", ONE_CRASH),
-        breaks(
-            "touch-repairs",
-            &[TouchRepairs],
-            &[P3, Lost],
-            "two episodes, write and touch",
-            Run { requests: WRITE_AND_TOUCH, ..TWO_EPISODES },
-        ),
-        breaks(
-            "touch-repairs-pause",
-            &[TouchRepairs],
-            &[Seen],
-            "hang, one pause, write and touch",
-            Run { faults: &[Hang], requests: WRITE_AND_TOUCH, ..SUSPICION_AND_PAUSE },
-        ),
-        breaks(
-            "tombstone",
-            &[Tombstone],
-            &[I3],
-            "one crash, write and destroy",
-            Run { requests: WRITE_AND_DESTROY, ..ONE_CRASH },
-        ),
-        breaks(
-            "front-part",
-            &[FrontPartOnly],
-            &[I5],
-            "R = 3, one crash",
-            Run { replicas: 3, progress_sample: 1, ..ONE_CRASH },
-        ),
+        explore("front-part", &[FrontPartOnly], &[I5], CRASH_THREE_REPLICAS),
+        explore("ask-different", &[AskWhenDifferent], &[I1], TWO_EPISODES),
+        explore("ask-missing", &[AskWhenMissing], &[P3], TWO_EPISODES),
+        explore("ask-skipped", &[AskSkipped], &[P3], TWO_EPISODES),
+        explore("ask-skipped-birth", &[AskSkipped, BirthMark], &[I4], TWO_EPISODES),
+        explore("lock-further", &[LockFurther], &[I1, I2, I4], TWO_EPISODES_PAUSE),
+        explore("lease-check", &[LeaseCheck], &[I1], SUSPICION_PAUSE),
+        explore("clock", &[ClockInVersion], &[I1], SUSPICION_PAUSE),
+        explore("clocks-agree", &[ClocksAgree], &[I1], SUSPICION_PAUSE),
+        explore("new-reading", &[NewReading], &[I1], SUSPICION_TWO_PAUSES),
+        explore("check-again", &[CheckAgain], &[I1], SUSPICION_TWO_PAUSES),
+        slow(explore("check-again-hang", &[CheckAgain], &[I1], HANG_TWO_PAUSES)),
+        explore("ask-board", &[AskBoardAgain], &[P3], TWO_EPISODES),
+        explore("ask-board-copies", &[AskBoardAgain, EnoughCopies], &[I1], TWO_EPISODES),
+        explore("list-order", &[ListOrder], &[I1, I4], FOUR_NODES),
+        explore("replace", &[Replace], &[P3], ONE_EPISODE),
+        explore("replace-copies", &[Replace, EnoughCopies], &[I1], TWO_EPISODES),
+        explore("without-lock", &[StoreWithoutLock], &[P3], ONE_CRASH),
+        explore("retry-refusal", &[RetryRefusal], &[P3], ONE_CRASH),
+        explore("cas", &[CompareAndSwap], &[I1], SUSPICION_PAUSE),
+        explore("in-time", &[InTime], &[I1], SUSPICION_PAUSE),
+        explore("in-time-hang", &[InTime], &[I1], HANG_PAUSE),
+        explore("unlock-last", &[UnlockLast], &[P3], ONE_CRASH),
+        explore("touch-repairs", &[TouchRepairs], &[P3, Lost], TWO_EPISODES_TOUCH),
+        explore("touch-repairs-hang", &[TouchRepairs], &[Seen], HANG_PAUSE_TOUCH),
+        explore("tombstone", &[Tombstone], &[I3], CRASH_DESTROY),
     ]
 }
 
-/// Rules that are kept for reasons that the model does not see. If one of these finds something one
-/// day, the rule has become necessary, and its row belongs above.
+/// Rules that are kept for reasons that the model does not see. When one of these finds something
+/// one day, the rule has become necessary, and its row belongs above.
 fn not_shown_necessary() -> Vec<Experiment> {
-    let kept = |name, removed, setting, run| Experiment {
-        name,
-        removed,
-        setting,
-        run,
-        expected: &[],
-        is_quick: false,
-    };
+    let kept = |name, removed, setting| slow(explore(name, removed, &[], setting));
     vec![
-        kept("tokens-die", &[TokensDie], "two episodes", TWO_EPISODES),
-        kept("enough-copies", &[EnoughCopies], "two episodes", TWO_EPISODES),
-        kept("birth-mark", &[BirthMark], "two episodes", TWO_EPISODES),
-        kept("compare-with-base", &[CompareWithBase], "two episodes", TWO_EPISODES),
-        kept("base-still-there", &[BaseStillThere], "suspicion, one pause", SUSPICION_AND_PAUSE),
+        kept("birth-mark", &[BirthMark], TWO_EPISODES),
+        kept("tokens-die", &[TokensDie], TWO_EPISODES),
+        kept("tokens-die-pause", &[TokensDie], CRASH_PAUSE),
+        kept("base-still-there", &[BaseStillThere], SUSPICION_PAUSE),
+        kept("compare-with-base", &[CompareWithBase], TWO_EPISODES),
+        kept("compare-with-base-pause", &[CompareWithBase], SUSPICION_PAUSE),
+        kept("enough-copies", &[EnoughCopies], TWO_EPISODES),
     ]
 }

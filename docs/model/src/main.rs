@@ -120,14 +120,14 @@ fn table(experiments: Vec<Experiment>) -> ExitCode {
 fn list() -> ExitCode {
     println!("explorations:");
     for experiment in experiments::all() {
-        println!("  {:22} {}", experiment.name, experiment.setting);
+        println!("  {:24} {}", experiment.name, experiment.setting);
         if !experiment.removed.is_empty() {
-            println!("  {:22} without {}", "", removed(&experiment));
+            println!("  {:24} without {}", "", removed(&experiment));
         }
     }
     println!("\nrules that can be taken out:");
     for (_, number, demand) in rules::ALL {
-        println!("  {number:>2}  {demand}");
+        println!("  {number:>10}  {demand}");
     }
     println!("\ninvariants:");
     for invariant in Invariant::ALL {

@@ -1,4 +1,4 @@
-//! The rules that can be taken out, one by one, to see what breaks without them.
+//! The rules that can be taken out, one by one, to see what breaks without them, and one assumption.
 //!
 //! The numbers are those of the protocol; the functions in [`crate::client`] are named by them.
 
@@ -29,10 +29,11 @@ pub enum Rule {
     UnlockLast,
     TouchRepairs,
     Tombstone,
+    ClocksAgree,
 }
 
 /// Every rule with its number and what it demands.
-pub const ALL: [(Rule, &str, &str); 24] = [
+pub const ALL: [(Rule, &str, &str); 25] = [
     (Rule::FrontPartOnly, "2", "a waiting request keeps only the unbroken front part of its set"),
     (Rule::AskWhenDifferent, "3", "further nodes are asked when copies differ"),
     (Rule::AskWhenMissing, "3", "further nodes are asked when all copies are missing"),
@@ -57,6 +58,7 @@ pub const ALL: [(Rule, &str, &str); 24] = [
     (Rule::UnlockLast, "11", "the unlock follows when the outcome is known"),
     (Rule::TouchRepairs, "12", "a touch writes the record where it is missing or older"),
     (Rule::Tombstone, "13", "a destroyed session leaves a tombstone"),
+    (Rule::ClocksAgree, "assumption", "the clients' clocks differ by less than a lease"),
 ];
 
 impl Rule {

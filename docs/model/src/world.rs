@@ -17,6 +17,12 @@ pub const LATE_MAX: usize = 2;
 /// Leases that may run out in a run; so much the clocks advance.
 pub const LEASES_MAX: u8 = 5;
 
+/// How far each client's clock is ahead, in eighths of a lease.
+pub const CLOCK_OFFSETS: [u8; CLIENTS_MAX] = [1, 0, 2];
+
+/// The same where one clock is wrong by two leases.
+pub const CLOCK_OFFSETS_APART: [u8; CLIENTS_MAX] = [17, 0, 2];
+
 /// The bit of [`Record::history`] for what was in the session from the start.
 pub const FROM_THE_START: u8 = 1 << 7;
 
@@ -56,8 +62,6 @@ pub struct Run {
     pub episodes: u8,
     /// How often clients stand still until their leases have run out.
     pub pauses: u8,
-    /// How far each client's clock is ahead, in eighths of a lease.
-    pub clock_offsets: [u8; CLIENTS_MAX],
     /// Whether the session is there from the start.
     pub session_exists: bool,
     /// Whether a request for a lock can arrive late too, not only a store.
@@ -76,7 +80,6 @@ impl Run {
         faults: ANY_FAULT,
         episodes: 0,
         pauses: 0,
-        clock_offsets: [1, 0, 2],
         session_exists: true,
         late_locks: false,
         progress_sample: 7,
