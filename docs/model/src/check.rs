@@ -113,7 +113,7 @@ pub struct History {
     /// Writes and destroys that were acknowledged.
     pub acked: u8,
     /// What acknowledged touches have read.
-    touched: u8,
+    pub touched: u8,
     /// Writes that were reported as not saved.
     refused: u8,
     /// By request: the history in the record that it was acknowledged for.

@@ -156,6 +156,14 @@ const PAUSE_DESTROY: Setting = (
     "one episode, one pause, write and destroy",
     Run { requests: &[&[Write], &[Destroy]], ..PAUSE },
 );
+const THREE_REPLICAS_PAUSE: Setting =
+    ("R = 3, one crash, one pause", Run { replicas: 3, ..CRASH_PAUSE.1 });
+const FOUR_NODES_PAUSE: Setting =
+    ("N = 4, suspicion, one pause", Run { nodes: 4, ..SUSPICION_PAUSE.1 });
+const LATE_LOCKS_PAUSE: Setting = (
+    "suspicion, one pause, late requests for locks",
+    Run { late_locks: true, ..SUSPICION_PAUSE.1 },
+);
 const HANG_TWO_PAUSES: Setting = ("hang, two pauses", Run { pauses: 2, ..HANG_PAUSE.1 });
 const SUSPICION_TWO_PAUSES: Setting =
     ("suspicion, two pauses", Run { pauses: 2, ..SUSPICION_PAUSE.1 });
@@ -198,9 +206,12 @@ fn whole_protocol() -> Vec<Experiment> {
         slow(passes("three-clients", THREE_CLIENTS)),
         slow(passes("fresh-pause", HANG_PAUSE_FRESH)),
         slow(passes("destroy-pause", PAUSE_DESTROY)),
+        slow(passes("three-replicas-pause", THREE_REPLICAS_PAUSE)),
+        slow(passes("four-nodes-pause", FOUR_NODES_PAUSE)),
         slow(passes("two-episodes-pause", TWO_EPISODES_PAUSE)),
         slow(passes("hang-two-pauses", HANG_TWO_PAUSES)),
         slow(passes("suspicion-two-pauses", SUSPICION_TWO_PAUSES)),
+        slow(passes("late-locks-pause", LATE_LOCKS_PAUSE)),
     ]
 }
 

@@ -2,11 +2,12 @@
 //!
 //!     rules        the rules that can be taken out
 //!     node         one memcached node
-//!     client       the rules, as a request follows them
+//!     client       the rules, as a request follows them: open.rs, commit.rs
 //!     faults       what goes wrong
 //!     world        a run's bounds, its state, and the steps from one state to the next
 //!     check        the invariants
 //!     experiments  which run shows what
+//!     trace        how a violation comes about, in words
 //!
 //! `docs/model/README.md` says what is modelled and what was found.
 
@@ -16,12 +17,12 @@ mod experiments;
 mod faults;
 mod node;
 mod rules;
+mod trace;
 mod world;
 
 use check::Invariant;
 use experiments::{Experiment, Finding};
 use std::process::ExitCode;
-use world::World;
 
 const USAGE: &str = "\
 usage: sessclust-model table [--quick]    explore all, print the table; 1 if it is not as expected
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         }
         ["list"] => list(),
         ["trace", name] => match experiments::all().into_iter().find(|it| it.name == name) {
-            Some(experiment) => trace(&experiment),
+            Some(experiment) => explore_one(&experiment),
             None => complain(&format!("no exploration is called {name}")),
         },
         ["-h" | "--help"] => {
@@ -136,33 +137,17 @@ fn list() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn trace(experiment: &Experiment) -> ExitCode {
+fn explore_one(experiment: &Experiment) -> ExitCode {
     println!("{}; removed: {}", experiment.setting, removed(experiment));
     let finding = experiment.explore();
     println!("{} states in {:.1} s", finding.states, finding.duration.as_secs_f64());
-    if let Some(violation) = &finding.violation {
-        let mut step = "start".to_owned();
-        for (number, (world, next)) in violation.trace.iter().enumerate() {
-            println!("{number:4}  {}   {step}", nodes(world, experiment.run.nodes));
-            step = next.map_or_else(String::new, |action| action.to_string());
+    match &finding.violation {
+        Some(violation) => {
+            trace::print(&experiment.run, &violation.trace);
+            let (name, meaning) = (violation.invariant.name(), violation.invariant.meaning());
+            println!("broken: {name}: {meaning}");
         }
-        let (name, meaning) = (violation.invariant.name(), violation.invariant.meaning());
-        println!("broken: {name}: {meaning}");
+        None => println!("nothing is broken"),
     }
     if experiment.is_met_by(&finding) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// The nodes in one line, each with `!` if it does not answer, its copy's version and writer (`x`: a
-/// tombstone), and in brackets the request that has the lock.
-fn nodes(world: &World, count: usize) -> String {
-    let nodes = world.nodes[..count].iter().map(|node| {
-        let health = if node.is_up() { ' ' } else { '!' };
-        let copy = node.record.map_or("-".to_owned(), |record| {
-            let end = if record.is_tombstone { "x" } else { "" };
-            format!("v{}.{}{end}", record.version, record.writer)
-        });
-        let lock = node.lock.map_or(String::new(), |request| format!("[{request}]"));
-        format!("{health}{copy:6}{lock:3}")
-    });
-    nodes.collect::<Vec<_>>().join(" | ")
 }

@@ -136,7 +136,7 @@ impl World {
     }
 }
 
-/// One step. `Display` gives it as a sentence.
+/// One step; [`crate::trace`] has a sentence for each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     /// A client begins its next request, with a view that may skip one node.
@@ -181,32 +181,6 @@ pub enum Action {
     },
     /// All clients know that the node is back.
     EndEpisode,
-}
-
-impl std::fmt::Display for Action {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = |who: usize| char::from(b'A' + who as u8);
-        match *self {
-            Action::Open { who, skipped: None } => write!(f, "{} opens", name(who)),
-            Action::Open { who, skipped: Some(node) } => {
-                write!(f, "{} opens and skips node {node}", name(who))
-            }
-            Action::Answer { who, node } => write!(f, "node {node} answers {}", name(who)),
-            Action::TimeOut { who, node } => write!(f, "{} gives node {node} up", name(who)),
-            Action::AskAgain { who } => write!(f, "{} asks again for its locks", name(who)),
-            Action::Commit { who } => write!(f, "{} commits", name(who)),
-            Action::Pause { who } => write!(f, "{} stands still past its lease", name(who)),
-            Action::LeaseEnds { node } => write!(f, "the lock on node {node} runs out"),
-            Action::Late { index } => write!(f, "late request {index} arrives"),
-            Action::Begin { fault: Fault::Crash, node } => write!(f, "node {node} crashes"),
-            Action::Begin { fault: Fault::Hang, node } => write!(f, "node {node} hangs"),
-            Action::Begin { fault: Fault::Suspicion, node } => {
-                write!(f, "node {node} is out of reach for some")
-            }
-            Action::Return { node } => write!(f, "node {node} is back"),
-            Action::EndEpisode => write!(f, "everybody knows that the node is back"),
-        }
-    }
 }
 
 impl Model for Run {
