@@ -8,7 +8,8 @@ use crate::world::{Op, Run, World};
 use stateright::Property;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// The requests of a run, at most. The highest bit of a history is [`crate::world::FROM_THE_START`].
+/// The requests of a run, at most. The highest bit of a history is
+/// [`crate::world::FROM_THE_START`].
 const REQUESTS_MAX: usize = 6;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,8 +66,8 @@ impl Invariant {
         }
     }
 
-    /// One property for each invariant. All but I5 are looked up: they are found broken while a step
-    /// is taken.
+    /// One property for each invariant. All but I5 are looked up: they are found broken while a
+    /// step is taken.
     pub fn properties() -> Vec<Property<Run>> {
         macro_rules! holds {
             ($invariant:expr) => {
@@ -128,8 +129,8 @@ pub fn handed_out(run: &Run, world: &mut World, acked: u8, base: Copied) {
     }
 }
 
-/// I1, I3: a reader got a record with this history. Without tombstones a new session knows nothing of
-/// a destroy before it; then only what the destroy had seen must not show again.
+/// I1, I3: a reader got a record with this history. Without tombstones a new session knows nothing
+/// of a destroy before it; then only what the destroy had seen must not show again.
 fn something_is_handed_out(run: &Run, world: &mut World, acked: u8, history: u8) {
     let missing = acked & !history;
     if missing & destroys(run) == 0 {
@@ -269,8 +270,8 @@ fn fair_run_ends(run: &Run, mut world: World) -> bool {
         let before = world;
         take_turn(run, &mut world, turn % clients);
         idle_turns = if world == before { idle_turns + 1 } else { 0 };
-        // All wait for locks. Those that nobody renews any more run out; if there are none, all wait
-        // for each other.
+        // All wait for locks. Those that nobody renews any more run out; if there are none, all
+        // wait for each other.
         if idle_turns == clients {
             if !abandoned_leases_end(run, &mut world) {
                 return false;

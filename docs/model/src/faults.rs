@@ -6,8 +6,8 @@ use crate::node::{Cas, Health, NO_CAS, Record};
 use crate::rules::Rule;
 use crate::world::{Action, Fault, LEASES_MAX, Run, World};
 
-/// One node at a time has a fault. While it lasts, and until all know that it is over, a request may
-/// begin with either view of that node.
+/// One node at a time has a fault. While it lasts, and until all know that it is over, a request
+/// may begin with either view of that node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Episode {
     None,

@@ -1,4 +1,5 @@
-//! The rules that can be taken out, one by one, to see what breaks without them, and one assumption.
+//! The rules that can be taken out, one by one, to see what breaks without them, and one
+//! assumption.
 //!
 //! The numbers are those of the protocol; the functions in [`crate::client`] are named by them.
 

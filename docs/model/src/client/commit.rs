@@ -27,7 +27,7 @@ impl Request<'_> {
         if self.me().is_past_lease && self.has(Rule::LeaseCheck) {
             self.retake();
         } else {
-            self.send_commit();
+            self.rules_6_and_12_send();
         }
     }
 
@@ -40,8 +40,8 @@ impl Request<'_> {
         }
     }
 
-    /// Rule 14: renew the lock by its CAS, or take it again if nobody has it. Either way the copy is
-    /// read again.
+    /// Rule 14: renew the lock by its CAS, or take it again if nobody has it. Either way the copy
+    /// is read again.
     pub(super) fn rule_14_renew(&mut self, node: usize) {
         let id = self.id();
         let tokens_die = self.has(Rule::TokensDie);
@@ -57,9 +57,10 @@ impl Request<'_> {
         }
     }
 
-    /// Rule 5, when the locks were taken again: another holder, a newer copy, or no copy that equals
-    /// base means "not saved". Otherwise a new reading of the clock, and the check once more.
-    pub(super) fn go_on_retaking(&mut self) {
+    /// Rule 5, when the locks were taken again: another holder, a newer copy, or no copy that
+    /// equals base means "not saved". Otherwise a new reading of the clock, and the check once
+    /// more.
+    pub(super) fn rule_5_go_on_retaking(&mut self) {
         let base = self.me().base;
         let client = *self.me();
         let is_overtaken = client.is_on(Step::Denied)
@@ -68,7 +69,7 @@ impl Request<'_> {
                 .iter()
                 .any(|contact| contact.step == Step::Granted && is_newer(contact.copy, base));
         if is_overtaken {
-            return self.end(Outcome::NotSaved);
+            return self.rule_15_end(Outcome::NotSaved);
         }
         for node in self.set() {
             if self.on(node).step == Step::Failed {
@@ -78,7 +79,7 @@ impl Request<'_> {
         let has_base = self.set().any(|node| client.on[node].copy == base);
         let is_base_gone = base.is_some() && !has_base && self.has(Rule::BaseStillThere);
         if self.me().set_len() == 0 || is_base_gone {
-            return self.end(Outcome::NotSaved);
+            return self.rule_15_end(Outcome::NotSaved);
         }
         if self.has(Rule::CheckAgain) && self.me().is_past_lease && self.has(Rule::LeaseCheck) {
             return self.retake();
@@ -86,13 +87,13 @@ impl Request<'_> {
         if self.has(Rule::NewReading) {
             self.me().reading = self.clock();
         }
-        self.send_commit();
+        self.rules_6_and_12_send();
     }
 
     /// Rules 6 and 12: a commit goes to the nodes that the request holds, whatever the board says
     /// now. A touch changes nothing that the model knows, except where the record is missing or
     /// older. Where the connection was lost, rule 1 comes first (rule 4).
-    fn send_commit(&mut self) {
+    fn rules_6_and_12_send(&mut self) {
         let is_touch = self.op() == Op::Touch;
         let (repairs, tokens_die) = (self.has(Rule::TouchRepairs), self.has(Rule::TokensDie));
         let client = self.me();
@@ -135,12 +136,12 @@ impl Request<'_> {
             return;
         }
         let outcome = self.rules_9_and_10_outcome();
-        self.end(outcome);
+        self.rule_15_end(outcome);
     }
 
     /// Rule 8: a refusal is one only if the copy there is newer than base and not our own record.
-    /// Otherwise the store is sent again with the CAS of that copy. True if the request waits or has
-    /// ended.
+    /// Otherwise the store is sent again with the CAS of that copy. True if the request waits or
+    /// has ended.
     fn rule_8_refused(&mut self) -> bool {
         let own = self.own_record();
         let base = self.me().base;
@@ -155,7 +156,7 @@ impl Request<'_> {
             }
         }
         if is_refused {
-            self.end_refused();
+            self.rule_15_refused();
             return true;
         }
         for contact in self.me().on.iter_mut().filter(refused) {
@@ -176,7 +177,7 @@ impl Request<'_> {
                 continue;
             }
             if contact.copy != own && is_newer(contact.copy, compared) {
-                self.end_refused();
+                self.rule_15_refused();
                 return true;
             }
             let is_good = contact.copy == own || own.is_none();
@@ -185,8 +186,8 @@ impl Request<'_> {
         self.me().is_waiting()
     }
 
-    /// Rule 6: a node fails for this commit only by its own error or time-out, and is replaced. True
-    /// if a node was asked.
+    /// Rule 6: a node fails for this commit only by its own error or time-out, and is replaced.
+    /// True if a node was asked.
     fn rule_6_replace_failed(&mut self) -> bool {
         for contact in &mut self.me().on {
             if contact.in_set && matches!(contact.step, Step::Failed | Step::Denied) {
@@ -222,9 +223,9 @@ impl Request<'_> {
     }
 
     /// Rule 15: after a refusal the write is "not saved" only if it can be nowhere.
-    fn end_refused(&mut self) {
+    fn rule_15_refused(&mut self) {
         let is_somewhere = self.me().may_be_stored || self.me().is_on(Step::Stored);
-        self.end(match self.op() {
+        self.rule_15_end(match self.op() {
             Op::Touch => Outcome::NotTouched,
             _ if is_somewhere => Outcome::Indeterminate,
             _ => Outcome::NotSaved,

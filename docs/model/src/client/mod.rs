@@ -284,7 +284,7 @@ impl Request<'_> {
         }
         match self.me().phase {
             Phase::Opening => self.go_on_opening(),
-            Phase::Retaking => self.go_on_retaking(),
+            Phase::Retaking => self.rule_5_go_on_retaking(),
             Phase::Committing => self.go_on_committing(),
             Phase::Idle | Phase::Holding | Phase::Done => (),
         }
@@ -322,8 +322,8 @@ impl Request<'_> {
         }
     }
 
-    /// Rule 11: the locks are given back when the outcome is known.
-    fn end(&mut self, outcome: Outcome) {
+    /// Rule 15: the outcome is told. Rule 11: the locks are given back now that it is known.
+    fn rule_15_end(&mut self, outcome: Outcome) {
         for node in self.set() {
             if self.on(node).step != Step::Failed {
                 self.rule_11_unlock(node);
@@ -339,8 +339,8 @@ impl Request<'_> {
         };
     }
 
-    /// Rule 11: a lock is given back by its CAS, unless the connection that the CAS belongs to is gone
-    /// (rule 4). Nobody waits for the answer.
+    /// Rule 11: a lock is given back by its CAS, unless the connection that the CAS belongs to is
+    /// gone (rule 4). Nobody waits for the answer.
     fn rule_11_unlock(&mut self, node: usize) {
         let tokens_die = self.has(Rule::TokensDie);
         let (contact, there) = self.at(node);

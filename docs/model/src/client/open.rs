@@ -67,7 +67,7 @@ impl Request<'_> {
             return;
         }
         if self.me().set_len() == 0 {
-            return self.end(Outcome::NotOpened);
+            return self.rule_15_end(Outcome::NotOpened);
         }
         if self.rule_2_keep_front_part()
             || self.rule_2_start_again()
@@ -194,7 +194,7 @@ impl Request<'_> {
             }
         }
         if base.is_none() && !rule_3_may_be_empty(self.run, client.set_len(), one_is_young) {
-            return self.end(Outcome::NotOpened);
+            return self.rule_15_end(Outcome::NotOpened);
         }
         check::handed_out(self.run, self.world, client.acked_before, base);
         let client = self.me();
