@@ -47,7 +47,7 @@ impl Violation {
 pub struct Finding {
     /// Of an expected invariant, if there is one.
     pub violation: Option<Violation>,
-    /// Further invariants that broke before.
+    /// Further invariants that were found broken by then.
     pub others: Vec<&'static str>,
     /// Different states that were seen.
     pub states: usize,

@@ -70,7 +70,7 @@ fn expected(experiment: &Experiment) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(" or ") }
 }
 
-/// The invariant that broke, others that broke before in brackets, and the steps of the trace.
+/// The invariant that broke, others found broken by then in brackets, and the steps of the trace.
 fn found(finding: &Finding) -> (String, String) {
     match &finding.violation {
         Some(violation) => {
