@@ -10,8 +10,8 @@ use crate::world::{Action, Run, World};
 use stateright::{Checker, HasDiscoveries, Model};
 use std::time::{Duration, Instant};
 
-/// States generated in one exploration, at most; it bounds memory to about 3 GB. None of those
-/// below reaches it.
+/// States generated in one exploration, at most, so that memory has a bound. None of those below
+/// reaches it; the largest takes 2 GB.
 const STATES_MAX: usize = 60_000_000;
 
 /// How often a long exploration says how far it is.
