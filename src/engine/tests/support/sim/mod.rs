@@ -1,0 +1,191 @@
+//! A simulated cluster: the engine's real code on several machines, memcacheds in memory, and a
+//! network and clocks that do what they like. One seed decides everything, so a run can be
+//! repeated.
+//!
+//! ```text
+//! server.rs    a memcached without a network
+//! network.rs   messages, connections, machines that crash and hang, clients that stand still
+//! client.rs    what a request of a PHP script does
+//! history.rs   what was asked and answered, and whether that may be
+//! random.rs    a run that is drawn from a seed
+//! ```
+
+pub mod client;
+pub mod history;
+pub mod network;
+pub mod random;
+pub mod server;
+
+use client::{Act, Request};
+use fastrand::Rng;
+use history::{History, OpId};
+use network::{Millis, Network};
+use sessclust_engine::cluster::{Cluster, ring_of};
+use sessclust_engine::config::save_path::{NodeAddress, SavePath};
+use sessclust_engine::config::{RingKind, Settings};
+use sessclust_engine::machine::Queue;
+use sessclust_engine::session::id::Digest;
+use sessclust_engine::stats::Counters;
+use std::cell::{Cell, RefCell, RefMut};
+use std::future::Future;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::sleep;
+
+/// `session.gc_maxlifetime`, in seconds: PHP's default. No run is that long.
+pub const LIFETIME_S: u64 = 1440;
+
+/// What all clients of a simulation share, and those who watch them.
+pub struct Shared {
+    pub network: Network,
+    pub settings: Settings,
+    nodes: Vec<NodeAddress>,
+    history: RefCell<History>,
+    sessions: RefCell<Vec<Digest>>,
+    /// Which session each user has now.
+    slots: RefCell<Vec<usize>>,
+    random: RefCell<Rng>,
+    clients: usize,
+    /// Whether a request must not fail as long as nobody was paused.
+    pub is_promised: Cell<bool>,
+}
+
+impl Shared {
+    pub fn new(
+        nodes: usize,
+        clients: usize,
+        settings: Settings,
+        seed: u64,
+        is_traced: bool,
+    ) -> Rc<Self> {
+        let path: Vec<String> =
+            (0..nodes).map(|node| format!("tcp://node-{node}:{}", node + 1)).collect();
+        let Ok(SavePath::Pool(nodes)) = SavePath::parse(path.join(",").as_bytes()) else {
+            unreachable!("it is the save path of a pool")
+        };
+        Rc::new(Self {
+            network: Network::new(nodes.len(), clients, seed, is_traced),
+            settings,
+            nodes,
+            history: RefCell::default(),
+            sessions: RefCell::default(),
+            slots: RefCell::default(),
+            random: RefCell::new(Rng::with_seed(seed ^ 1)),
+            clients,
+            is_promised: Cell::new(true),
+        })
+    }
+
+    pub fn history(&self) -> RefMut<'_, History> {
+        self.history.borrow_mut()
+    }
+
+    pub fn digest(&self, session: usize) -> Digest {
+        self.sessions.borrow()[session]
+    }
+
+    /// A session that nobody knows.
+    pub fn new_session(&self) -> usize {
+        let mut bytes = [0; Digest::BYTES];
+        self.random.borrow_mut().fill(&mut bytes);
+        self.add_session(Digest::from_bytes(bytes))
+    }
+
+    /// A session whose preference list begins with these nodes.
+    pub fn session_on(&self, nodes: &[usize]) -> usize {
+        let ring = ring_of(self.settings.ring, &self.nodes).expect("a ring");
+        let digest = std::iter::repeat_with(|| {
+            let mut bytes = [0; Digest::BYTES];
+            self.random.borrow_mut().fill(&mut bytes);
+            Digest::from_bytes(bytes)
+        });
+        let fits = |digest: &Digest| {
+            let list = ring.preference(ring.position(&digest.to_hex()));
+            list.take(nodes.len()).eq(nodes.iter().copied())
+        };
+        let digest = digest.take(100_000).find(fits).expect("a list that begins so");
+        self.add_session(digest)
+    }
+
+    fn add_session(&self, digest: Digest) -> usize {
+        self.sessions.borrow_mut().push(digest);
+        self.sessions.borrow().len() - 1
+    }
+
+    pub fn session(&self, slot: usize) -> usize {
+        self.slots.borrow()[slot]
+    }
+
+    /// A user who has this session.
+    pub fn add_slot(&self, session: usize) -> usize {
+        self.slots.borrow_mut().push(session);
+        self.slots.borrow().len() - 1
+    }
+
+    pub fn move_slot(&self, slot: usize, session: usize) {
+        self.slots.borrow_mut()[slot] = session;
+    }
+
+    /// A process with no connection yet.
+    pub fn cluster(&self, client: usize) -> Cluster {
+        thread_local! {
+            static COUNTERS: &'static Counters = Box::leak(Box::default());
+        }
+        // Where there is no such folder there is no queue: the machines share nothing.
+        let queue = Queue::open_in(Path::new("/nonexistent/sessclust"));
+        let world = self.network.world(client);
+        let counters = COUNTERS.with(|counters| *counters);
+        Cluster::new(self.nodes.clone(), RingKind::KetamaWeighted, world, queue, counters)
+            .expect("a pool")
+    }
+
+    /// Whether no request may fail: nobody was paused so far.
+    pub fn is_calm(&self) -> bool {
+        let was_paused = (0..self.clients).any(|client| self.network.pauses(client) != 0);
+        self.is_promised.get() && !was_paused
+    }
+
+    /// How long a request may last whose script runs for `think`, in milliseconds: its wait for the
+    /// lock, and a dozen times a node that does not answer.
+    pub fn longest(&self, think: Duration) -> Millis {
+        let Settings { lock_wait, connect_timeout, request_timeout, .. } = self.settings;
+        (lock_wait + think + (connect_timeout + request_timeout) * 12).as_millis() as Millis
+    }
+
+    /// A request has its lock.
+    pub fn holds(&self, op: OpId, digest: &Digest) {
+        let mut key = b"sc:l:".to_vec();
+        key.extend(digest.to_hex());
+        let grants = self.network.grants(&key);
+        let lease = self.settings.lock_lease.as_millis() as Millis;
+        self.history().hold(op, &grants, lease, self.network.now());
+    }
+
+    /// Starts a request in a process of its own or a warm one.
+    pub fn start(
+        self: &Rc<Self>,
+        client: usize,
+        cluster: Option<Cluster>,
+        slot: usize,
+        act: Act,
+        think: Duration,
+    ) -> JoinHandle<(Cluster, bool)> {
+        let cluster = cluster.unwrap_or_else(|| self.cluster(client));
+        let request = Request { shared: Rc::clone(self), client, cluster, think };
+        spawn_local(self.network.freezable(client, request.perform(slot, act)))
+    }
+}
+
+/// Runs a simulation in a time of its own.
+pub fn simulate<T>(task: impl Future<Output = T>) -> T {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+    LocalSet::new().block_on(&runtime.expect("a runtime"), task)
+}
+
+/// Lets simulated time go on.
+pub async fn pass(millis: Millis) {
+    sleep(Duration::from_millis(millis)).await;
+}
