@@ -2,6 +2,7 @@
 
 mod support;
 
+#[allow(unreachable_pub, reason = "as in the rest of what tests share")]
 #[path = "support/sim/mod.rs"]
 mod sim;
 

@@ -62,7 +62,7 @@ impl Shared {
         is_traced: bool,
     ) -> Rc<Self> {
         let path: Vec<String> =
-            (0..nodes).map(|node| format!("tcp://node-{node}:{}", node + 1)).collect();
+            (0..nodes).map(|node| format!("node-{node}:{}", node + 1)).collect();
         let Ok(SavePath::Pool(nodes)) = SavePath::parse(path.join(",").as_bytes()) else {
             unreachable!("it is the save path of a pool")
         };
