@@ -8,12 +8,14 @@
 //! client.rs    what a request of a PHP script does
 //! history.rs   what was asked and answered, and whether that may be
 //! random.rs    a run that is drawn from a seed
+//! scene.rs     a run that is told event by event
 //! ```
 
 pub mod client;
 pub mod history;
 pub mod network;
 pub mod random;
+pub mod scene;
 pub mod server;
 
 use client::{Act, Request};

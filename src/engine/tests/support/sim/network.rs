@@ -82,9 +82,9 @@ struct ClientState {
     is_frozen: bool,
     /// How often it was frozen.
     pauses: u32,
-    task: Option<Waker>,
-    /// It stands still before the next write that this is true of.
-    trap: Option<Trap>,
+    tasks: Vec<Waker>,
+    /// What waits for it to write something.
+    traps: Vec<Trap>,
     /// It stands still before one write in so many; 0: never.
     freezes: u32,
     /// How long it then does.
@@ -92,12 +92,22 @@ struct ClientState {
     random: Rng,
 }
 
-/// A write that freezes who is about to do it.
-#[derive(Clone)]
-pub struct Trap {
-    pub node: Option<usize>,
-    /// What it contains, as `ms sc:r:`.
-    pub words: &'static str,
+/// Something that happens once, when a client writes something to a node.
+struct Trap {
+    node: usize,
+    words: &'static str,
+    then: Then,
+}
+
+/// What happens when a client writes something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The client stands still, before it has written.
+    Freeze,
+    /// What it writes, and all after it, stays on the way.
+    Block,
+    /// The node crashes.
+    Crash,
 }
 
 struct Connection {
@@ -174,8 +184,8 @@ impl Network {
             skew_us: 0,
             is_frozen: false,
             pauses: 0,
-            task: None,
-            trap: None,
+            tasks: Vec::new(),
+            traps: Vec::new(),
             freezes: 0,
             freeze_span: (0, 0),
             random: random.fork(),
@@ -233,15 +243,7 @@ impl Network {
     /// The server's process dies, and with it all that it has.
     pub fn crash(&self, node: usize) {
         let mut state = self.state();
-        state.note(|| format!("node {node} crashes"));
-        state.machines[node].is_alive = false;
-        state.machines[node].is_hung = false;
-        state.machines[node].life += 1;
-        for connection in 0..state.connections.len() {
-            if state.connections[connection].node == node {
-                state.drop_server_end(connection);
-            }
-        }
+        state.crash(node);
         self.wake(state);
     }
 
@@ -364,9 +366,14 @@ impl Network {
         self.state().clients[client].is_frozen
     }
 
-    /// A client freezes before the next write of this kind.
-    pub fn trap(&self, client: usize, node: usize, words: &'static str) {
-        self.state().clients[client].trap = Some(Trap { node: Some(node), words });
+    /// Something happens when a client next writes these words to a node, as `ms sc:r:`.
+    pub fn trap(&self, client: usize, node: usize, words: &'static str, then: Then) {
+        self.state().clients[client].traps.push(Trap { node, words, then });
+    }
+
+    /// Whether all that was to happen when a client writes something has happened.
+    pub fn has_sprung(&self, client: usize) -> bool {
+        self.state().clients[client].traps.is_empty()
     }
 
     /// A client freezes before one write in so many, for some time.
@@ -403,12 +410,18 @@ impl Network {
         let mut task = Box::pin(task);
         poll_fn(move |context| {
             let mut state = network.state();
-            state.clients[client].task = Some(context.waker().clone());
             if state.clients[client].is_frozen {
+                state.clients[client].tasks.push(context.waker().clone());
                 return Poll::Pending;
             }
             drop(state);
-            task.as_mut().poll(context)
+            let result = task.as_mut().poll(context);
+            // It may have frozen just now, and then nothing else would wake it.
+            let mut state = network.state();
+            if state.clients[client].is_frozen {
+                state.clients[client].tasks.push(context.waker().clone());
+            }
+            result
         })
     }
 
@@ -639,6 +652,18 @@ impl State {
         }
     }
 
+    fn crash(&mut self, node: usize) {
+        self.note(|| format!("node {node} crashes"));
+        self.machines[node].is_alive = false;
+        self.machines[node].is_hung = false;
+        self.machines[node].life += 1;
+        for connection in 0..self.connections.len() {
+            if self.connections[connection].node == node {
+                self.drop_server_end(connection);
+            }
+        }
+    }
+
     fn pause(&mut self, client: usize) {
         self.clients[client].is_frozen = true;
         self.clients[client].pauses += 1;
@@ -647,25 +672,37 @@ impl State {
     fn thaw(&mut self, client: usize) {
         if std::mem::take(&mut self.clients[client].is_frozen) {
             self.note(|| format!("client {client} goes on"));
-            wake(&mut self.clients[client].task);
+            self.clients[client].tasks.drain(..).for_each(Waker::wake);
         }
     }
 
     /// Whether a client that is about to write stands still before it.
     fn stops(&mut self, client: usize, node: usize, bytes: &[u8]) -> bool {
-        let is_trapped = self.clients[client].trap.as_ref().is_some_and(|trap| {
-            trap.node.is_none_or(|wanted| wanted == node)
+        let is_met = |trap: &Trap| {
+            trap.node == node
                 && bytes.windows(trap.words.len()).any(|words| words == trap.words.as_bytes())
-        });
-        if is_trapped {
-            self.clients[client].trap = None;
-        } else {
-            let (freezes, span) = (self.clients[client].freezes, self.clients[client].freeze_span);
-            if !self.is_one_in(freezes) {
+        };
+        let met = self.clients[client].traps.iter().position(is_met);
+        match met.map(|met| self.clients[client].traps.remove(met).then) {
+            Some(Then::Freeze) => {}
+            Some(Then::Block) => {
+                self.note(|| format!("no way to node {node} for client {client}"));
+                self.links[client][node].is_blocked = true;
                 return false;
             }
-            let (at, tie) = (self.now() + self.draw(span), self.random.u32(..));
-            self.at(at, tie, Event::Thaw(client));
+            Some(Then::Crash) => {
+                self.crash(node);
+                return false;
+            }
+            None => {
+                let known = &self.clients[client];
+                let (freezes, span) = (known.freezes, known.freeze_span);
+                if !self.is_one_in(freezes) {
+                    return false;
+                }
+                let (at, tie) = (self.now() + self.draw(span), self.random.u32(..));
+                self.at(at, tie, Event::Thaw(client));
+            }
         }
         self.note(|| format!("client {client} freezes before {} to node {node}", line(bytes)));
         self.pause(client);

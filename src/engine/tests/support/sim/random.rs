@@ -150,7 +150,8 @@ async fn live(
         let think = match random.u8(..8) {
             0..=3 => 0,
             4..=6 => random.u64(..300),
-            _ => random.u64(..12_000),
+            _ if random.u8(..4) == 0 => random.u64(..12_000),
+            _ => random.u64(..2500),
         };
         let think = Duration::from_millis(think);
         // Processes are used again, or not.
@@ -286,7 +287,7 @@ async fn episode(shared: &Shared, plan: &mut Plan, node: usize, fault: Fault, sp
 
 /// Every session is saved or touched once, as a promise wants it between two faults; or, where it
 /// was destroyed, destroyed.
-async fn heal(shared: &Rc<Shared>, healer: usize) {
+pub async fn heal(shared: &Rc<Shared>, healer: usize) {
     let sessions = shared.sessions.borrow().len();
     for session in 0..sessions {
         let slot = shared.slots.borrow().iter().position(|current| *current == session);
