@@ -14,7 +14,11 @@ mod support;
 #[path = "support/sim/mod.rs"]
 mod sim;
 
+use sim::client::Act;
+use sim::network::Then;
+use sim::pass;
 use sim::random::run;
+use sim::scene::{Scene, done, play};
 use sim::server::Server;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +27,9 @@ use support::memcached::Memcached;
 
 /// Runs of one test where nothing else is asked for: about 30 s of one core.
 const SEEDS: u64 = 3000;
+
+/// How often each scene is played.
+const SCENE_SEEDS: u64 = 20;
 
 /// How often a long search says how far it is.
 const PROGRESS: Duration = Duration::from_secs(10);
@@ -73,16 +80,339 @@ fn search(replicas: Option<u32>, seeds: u64) {
 }
 
 #[test]
-fn one_copy_stands_what_leaves_its_node_alive() {
+fn seeds_with_one_copy() {
     search(Some(1), SEEDS / 6);
 }
 
 #[test]
+fn seeds_with_replicas() {
+    search(None, SEEDS);
+}
+
+#[test]
 fn a_seed_is_the_same_run_every_time() {
+    let mut lines = 0;
     for seed in 0..20 {
-        let [first, second] = [run(seed, Some(1), true), run(seed, Some(1), true)];
-        assert!(first.trace.len() > 100, "{:?}", first.trace);
-        assert_eq!(first.trace, second.trace, "seed {seed}");
+        let [first, second] = [run(seed, None, true), run(seed, None, true)];
+        assert!(first.trace == second.trace, "seed {seed}");
+        lines += first.trace.len();
+    }
+    assert!(lines > 1000, "{lines} events in all");
+}
+
+/// Plays a scene with many seeds, which differ in how long messages take.
+fn scene(nodes: usize, replicas: u32, script: impl AsyncFn(&Scene)) {
+    for seed in 0..SCENE_SEEDS {
+        play(nodes, replicas, seed, async |scene: &Scene| script(scene).await);
+    }
+}
+
+/// Clients of a scene.
+const A: usize = 0;
+const B: usize = 1;
+const C: usize = 2;
+const D: usize = 3;
+
+/// Longer than a lease.
+const LEASE: u64 = 6000;
+
+/// F1: a store that was sent before its writer stood still arrives at one node after the lease, and
+/// the writer, late, must not take this for success.
+#[test]
+fn f1_a_paused_write_wins_at_one_copy() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let late = scene.sends_and_freezes(B, &[0, 1]).await;
+        pass(LEASE).await;
+        scene.block(A, 0);
+        scene.network.trap(A, 1, "ms sc:r:", Then::Freeze);
+        let rival = scene.start(A, Act::Commit, 10);
+        scene.frozen(A).await;
+        scene.free(B, 1);
+        pass(10).await;
+        scene.network.thaw(A);
+        done(rival).await;
+        scene.network.thaw(B);
+        done(late).await;
+    });
+}
+
+/// F2: the same where both stores of the late writer arrive in time for both copies.
+#[test]
+fn f2_a_paused_write_wins_at_both_copies() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let late = scene.sends_and_freezes(B, &[0, 1]).await;
+        pass(LEASE).await;
+        scene.network.hang(0);
+        scene.network.trap(A, 1, "ms sc:r:", Then::Freeze);
+        let rival = scene.start(A, Act::Commit, 10);
+        scene.frozen(A).await;
+        scene.free(B, 0);
+        scene.free(B, 1);
+        scene.network.resume(0, 0);
+        pass(10).await;
+        scene.network.thaw(A);
+        scene.network.thaw(B);
+        done(rival).await;
+        done(late).await;
+    });
+}
+
+/// F3: a store that timed out arrives just before that of the next writer, who has read it
+/// elsewhere: his refusal is none, and nobody was paused.
+#[test]
+fn f3_a_refusal_that_is_none() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.network.trap(A, 0, "ms sc:r:", Then::Block);
+        assert!(done(scene.start(A, Act::Commit, 10)).await);
+        let next = scene.start(B, Act::Commit, 300);
+        scene.opened().await;
+        scene.free(A, 0);
+        assert!(done(next).await);
+    });
+}
+
+/// F4: a node restarts while a script runs, and knows neither lock nor record any more.
+#[test]
+fn f4_a_node_restarts_during_the_script() {
+    for act in [Act::Commit, Act::Touch, Act::Destroy] {
+        scene(3, 2, async |scene| {
+            scene.does(C, Act::Commit).await;
+            let request = scene.start(A, act, 200);
+            scene.opened().await;
+            scene.network.crash(0);
+            pass(20).await;
+            scene.network.restart(0);
+            assert!(done(request).await);
+        });
+    }
+}
+
+/// F5: who opened while a node was suspected commits on another one, and one of his two nodes
+/// dies: one copy is not enough.
+#[test]
+fn f5_success_with_one_copy_and_then_that_node_dies() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(B, 1);
+        let first = scene.start(A, Act::Commit, 1500);
+        scene.opened().await;
+        let second = scene.start(B, Act::Commit, 50);
+        pass(1000).await;
+        scene.free(B, 1);
+        assert!(done(first).await);
+        scene.network.trap(B, 0, "ms sc:r:", Then::Crash);
+        assert!(done(second).await);
+    });
+}
+
+/// F6: both nodes of a view that skips a third one say that there is no session; the third has it.
+#[test]
+fn f6_empty_over_good_data() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(B, 1);
+        let first = scene.start(A, Act::Commit, 2500);
+        scene.opened().await;
+        let second = scene.start(B, Act::Commit, 50);
+        pass(2000).await;
+        scene.free(B, 1);
+        assert!(done(first).await);
+        scene.network.crash(0);
+        scene.network.restart(0);
+        assert!(done(second).await);
+    });
+}
+
+/// F7: who turns to another node in the middle of a commit must find nobody there who has read
+/// his first store already.
+#[test]
+fn f7_unlock_behind_the_store() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let first = scene.start(B, Act::Commit, 1000);
+        scene.opened().await;
+        let second = scene.start(A, Act::Commit, 20);
+        pass(500).await;
+        scene.network.link(B, 2, |link| link.delay = (20, 40));
+        scene.network.trap(B, 0, "ms sc:r:", Then::Crash);
+        assert!(done(first).await);
+        assert!(done(second).await);
+    });
+}
+
+/// F8: two requests that see different nodes and get their locks in different orders do not wait
+/// for each other.
+#[test]
+fn f8_three_copies_without_deadlock() {
+    scene(4, 3, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(A, 0);
+        scene.network.link(A, 1, |link| link.delay = (0, 1));
+        scene.network.link(A, 2, |link| link.delay = (30, 40));
+        scene.network.link(B, 1, |link| link.delay = (30, 40));
+        let first = scene.start(A, Act::Commit, 20);
+        pass(250).await;
+        let second = scene.start(B, Act::Commit, 20);
+        let started = scene.network.now();
+        assert!(done(first).await);
+        assert!(done(second).await);
+        assert!(scene.network.now() - started < 10_000, "they have waited for each other");
+    });
+}
+
+/// F9: a touch gives a session its second copy again.
+#[test]
+fn f9_a_touch_repairs() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.network.crash(0);
+        scene.network.restart(0);
+        scene.does(A, Act::Touch).await;
+        scene.network.crash(1);
+        scene.network.restart(1);
+        scene.does(B, Act::Touch).await;
+    });
+}
+
+/// F10: a store that comes late, or a node with an old copy, does not revive what was destroyed.
+#[test]
+fn f10_what_was_destroyed_stays_so() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let late = scene.sends_and_freezes(B, &[0, 1]).await;
+        pass(LEASE).await;
+        scene.does(A, Act::Destroy).await;
+        scene.free(B, 0);
+        scene.free(B, 1);
+        pass(10).await;
+        scene.does(C, Act::Peek).await;
+        scene.network.thaw(B);
+        done(late).await;
+        scene.does(C, Act::Peek).await;
+    });
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.network.hang(0);
+        scene.does(A, Act::Destroy).await;
+        scene.network.resume(0, 0);
+        scene.does(C, Act::Peek).await;
+    });
+}
+
+/// F11: a node that was down when a request was opened is used again when another one fails in its
+/// commit.
+#[test]
+fn f11_a_long_wait_in_open() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(A, 0);
+        scene.block(C, 0);
+        let holder = scene.start(C, Act::Commit, 4000);
+        scene.opened().await;
+        let waiting = scene.start(A, Act::Commit, 20);
+        // Asks seldom, so that the repair comes first.
+        pass(1000).await;
+        scene.network.link(A, 1, |link| link.delay = (30, 40));
+        scene.free(A, 0);
+        scene.free(C, 0);
+        let repair = scene.start(D, Act::Touch, 0);
+        scene.network.trap(A, 1, "ms sc:r:", Then::Crash);
+        assert!(done(holder).await && done(repair).await && done(waiting).await);
+    });
+}
+
+/// F12: a lock on the node that replaces another one, held for a moment by somebody who waits, is
+/// no reason to fail.
+#[test]
+fn f12_a_lock_at_the_replacement() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let first = scene.start(A, Act::Commit, 1000);
+        scene.opened().await;
+        scene.block(B, 0);
+        scene.network.link(B, 1, |link| link.delay = (20, 30));
+        let second = scene.start(B, Act::Commit, 20);
+        scene.network.trap(A, 0, "ms sc:r:", Then::Crash);
+        assert!(done(first).await);
+        assert!(done(second).await);
+    });
+}
+
+/// A writer stands still beyond its lease and commits after all, while the stores of another one
+/// that held the session in between are still on their way; `again` is where it stands still once
+/// more.
+async fn late_rival(scene: &Scene, again: Option<&'static str>) {
+    scene.does(C, Act::Commit).await;
+    let first = scene.start(B, Act::Commit, 100);
+    scene.opened().await;
+    scene.network.freeze(B);
+    pass(LEASE).await;
+    scene.block(A, 0);
+    let rival = scene.sends_and_freezes(A, &[1, 2]).await;
+    pass(LEASE).await;
+    if let Some(words) = again {
+        scene.network.trap(B, 0, words, Then::Freeze);
+    }
+    scene.network.thaw(B);
+    if again.is_some() {
+        scene.frozen(B).await;
+        pass(LEASE).await;
+        scene.network.thaw(B);
+    }
+    done(first).await;
+    scene.free(A, 1);
+    scene.free(A, 2);
+    pass(20).await;
+    // Who does not see the first node decides between the copies by their versions.
+    scene.block(C, 0);
+    scene.does(C, Act::Look).await;
+    scene.network.thaw(A);
+    done(rival).await;
+}
+
+/// F13: the version of what is stored under a lock that was taken again is of that time.
+#[test]
+fn f13_a_lock_that_is_taken_again_is_a_new_one() {
+    scene(3, 2, async |scene| late_rival(scene, None).await);
+}
+
+/// F14: who stands still again, between taking its locks again and storing under them, looks at
+/// the clock again.
+#[test]
+fn f14_a_second_pause_after_taking_the_locks_again() {
+    scene(3, 2, async |scene| late_rival(scene, Some("ms sc:l:")).await);
+    scene(3, 2, async |scene| late_rival(scene, Some("ms sc:r:")).await);
+}
+
+/// F15: replacements are taken in the order of the list among the nodes that are up now, in a
+/// commit and in open.
+#[test]
+fn f15_replacements_in_the_order_of_the_list() {
+    for is_in_commit in [true, false] {
+        scene(4, 2, async |scene| {
+            scene.does(C, Act::Commit).await;
+            scene.block(B, 0);
+            scene.block(C, 0);
+            let holder = scene.start(C, Act::Commit, 4000);
+            scene.opened().await;
+            let waiting = scene.start(B, Act::Commit, 20);
+            pass(1000).await;
+            scene.network.link(B, 1, |link| link.delay = (30, 40));
+            scene.free(B, 0);
+            scene.free(C, 0);
+            let repair = scene.start(D, Act::Commit, 0);
+            if is_in_commit {
+                scene.network.trap(B, 1, "ms sc:r:", Then::Crash);
+            }
+            assert!(done(holder).await && done(repair).await);
+            if !is_in_commit {
+                scene.network.crash(1);
+            }
+            assert!(done(waiting).await);
+        });
     }
 }
 

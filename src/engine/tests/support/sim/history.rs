@@ -54,6 +54,10 @@ pub struct Op {
 }
 
 impl Op {
+    pub fn has_opened(&self) -> bool {
+        self.opened.is_some()
+    }
+
     pub fn has_ended(&self) -> bool {
         self.ended.is_some()
     }

@@ -25,13 +25,16 @@ use network::{Millis, Network};
 use sessclust_engine::cluster::{Cluster, ring_of};
 use sessclust_engine::config::save_path::{NodeAddress, SavePath};
 use sessclust_engine::config::{RingKind, Settings};
-use sessclust_engine::machine::Queue;
+use sessclust_engine::machine::{Board, Queue};
+use sessclust_engine::node::{Node, Timeouts};
 use sessclust_engine::session::id::Digest;
 use sessclust_engine::stats::Counters;
+use sessclust_engine::wire::memcached::meta;
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::Future;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
@@ -50,15 +53,18 @@ pub struct Shared {
     /// Which session each user has now.
     slots: RefCell<Vec<usize>>,
     random: RefCell<Rng>,
-    clients: usize,
+    /// What the machine of each client knows.
+    boards: Vec<Arc<Board>>,
     /// Whether a request must not fail as long as nobody was paused.
     pub is_promised: Cell<bool>,
 }
 
 impl Shared {
+    /// The clients are on so many machines, the last one on one of its own.
     pub fn new(
         nodes: usize,
         clients: usize,
+        machines: usize,
         settings: Settings,
         seed: u64,
         is_traced: bool,
@@ -68,7 +74,12 @@ impl Shared {
         let Ok(SavePath::Pool(nodes)) = SavePath::parse(path.join(",").as_bytes()) else {
             unreachable!("it is the save path of a pool")
         };
+        let names: Vec<u64> = (0..nodes.len() as u64).collect();
+        let boards: Vec<Arc<Board>> =
+            (0..=machines).map(|_| Arc::new(Board::private(&names))).collect();
+        let board = |client| if client + 1 == clients { machines } else { client % machines };
         Rc::new(Self {
+            boards: (0..clients).map(|client| Arc::clone(&boards[board(client)])).collect(),
             network: Network::new(nodes.len(), clients, seed, is_traced),
             settings,
             nodes,
@@ -76,7 +87,6 @@ impl Shared {
             sessions: RefCell::default(),
             slots: RefCell::default(),
             random: RefCell::new(Rng::with_seed(seed ^ 1)),
-            clients,
             is_promised: Cell::new(true),
         })
     }
@@ -140,13 +150,53 @@ impl Shared {
         let queue = Queue::open_in(Path::new("/nonexistent/sessclust"));
         let world = self.network.world(client);
         let counters = COUNTERS.with(|counters| *counters);
-        Cluster::new(self.nodes.clone(), RingKind::KetamaWeighted, world, queue, counters)
+        let board = Arc::clone(&self.boards[client]);
+        let (kind, replicas) = (RingKind::KetamaWeighted, self.settings.replicas);
+        Cluster::new(self.nodes.clone(), kind, world, queue, board, replicas, counters)
             .expect("a pool")
+    }
+
+    /// Looks at nodes that are down, as a thread of each machine's processes does.
+    pub fn watch(self: &Rc<Self>) {
+        for client in 0..self.boards.len() {
+            let shared = Rc::clone(self);
+            let look = async move {
+                loop {
+                    sleep(shared.settings.probe_interval / 4).await;
+                    shared.look(client).await;
+                }
+            };
+            spawn_local(self.network.freezable(client, look));
+        }
+    }
+
+    async fn look(&self, client: usize) {
+        let (board, world) = (&self.boards[client], self.network.world(client));
+        let Settings { probe_interval, connect_timeout, request_timeout, .. } = self.settings;
+        let timeouts = Timeouts { connect: connect_timeout, request: request_timeout };
+        if let Some(node) = board.claim_probe(world.uptime(), probe_interval) {
+            let mut known = Node::new(self.nodes[node].clone());
+            match known.exchange(&*world, &timeouts, &[meta::Request::Noop]).await {
+                Ok(_) => _ = board.answered(node, world.uptime()),
+                Err(_) => _ = board.failed(node, world.uptime()),
+            }
+            self.network.note(|| {
+                let is_down = board.health(node).is_down;
+                format!("client {client} looks at node {node}, which is down: {is_down}")
+            });
+        }
+    }
+
+    /// Waits until all machines know that all nodes are up.
+    pub async fn settled(&self) {
+        while self.boards.iter().any(|board| board.is_any_down()) {
+            pass(50).await;
+        }
     }
 
     /// Whether no request may fail: nobody was paused so far.
     pub fn is_calm(&self) -> bool {
-        let was_paused = (0..self.clients).any(|client| self.network.pauses(client) != 0);
+        let was_paused = (0..self.boards.len()).any(|client| self.network.pauses(client) != 0);
         self.is_promised.get() && !was_paused
     }
 

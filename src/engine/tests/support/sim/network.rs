@@ -323,32 +323,25 @@ impl Network {
         self.wake(state);
     }
 
+    /// A server is as it was made, but for what it keeps: alive, if it was dead, and as fast.
+    pub fn mend(&self, node: usize) {
+        let (is_alive, is_hung) = {
+            let state = self.state();
+            (state.machines[node].is_alive, state.machines[node].is_hung)
+        };
+        if !is_alive {
+            self.restart(node);
+        } else if is_hung {
+            self.resume(node, 0);
+        }
+        self.slow(node, (0, 0));
+    }
+
     /// Each command takes a server so long.
     pub fn slow(&self, node: usize, work: (Millis, Millis)) {
         let mut state = self.state();
         state.note(|| format!("node {node} takes {} to {} ms for a command", work.0, work.1));
         state.machines[node].work = work;
-    }
-
-    /// A server forgets an item.
-    pub fn evict(&self, node: usize, key: &[u8]) {
-        let mut state = self.state();
-        state.note(|| format!("node {node} evicts {}", key.escape_ascii()));
-        state.machines[node].server.evict(key);
-    }
-
-    /// What a server has under a key.
-    pub fn value(&self, node: usize, key: &[u8]) -> Option<Vec<u8>> {
-        let mut state = self.state();
-        let clock_s = state.clock_s(node);
-        let server = &mut state.machines[node].server;
-        server.set_clock(clock_s);
-        server.value(key).map(<[u8]>::to_vec)
-    }
-
-    pub fn is_up(&self, node: usize) -> bool {
-        let state = self.state();
-        state.machines[node].is_alive && !state.machines[node].is_hung
     }
 
     /// A client stands still until it is thawed.

@@ -28,6 +28,7 @@ struct Plan {
     nodes: usize,
     replicas: u32,
     clients: usize,
+    machines: usize,
     slots: usize,
     /// Requests of each client.
     requests: usize,
@@ -63,6 +64,7 @@ impl Plan {
             nodes,
             replicas,
             clients: random.usize(2..=4),
+            machines: random.usize(1..=4),
             slots: random.usize(1..=2),
             requests: random.usize(2..=8),
             episodes: random.usize(0..=3),
@@ -79,7 +81,7 @@ pub fn run(seed: u64, replicas: Option<u32>, is_traced: bool) -> Report {
         let settings = Settings { replicas: plan.replicas, ..Settings::default() };
         // One more client repairs and looks, and is never disturbed.
         let healer = plan.clients;
-        let shared = Shared::new(plan.nodes, healer + 1, settings, seed, is_traced);
+        let shared = Shared::new(plan.nodes, healer + 1, plan.machines, settings, seed, is_traced);
         shared.is_promised.set(plan.replicas > 1 || plan.episodes == 0);
         shared.history().is_exclusive = true;
         for _ in 0..plan.slots {
@@ -87,6 +89,7 @@ pub fn run(seed: u64, replicas: Option<u32>, is_traced: bool) -> Report {
             shared.add_slot(session);
         }
         let pump = spawn_local(shared.network.clone().pump());
+        shared.watch();
         for client in 0..plan.clients {
             shared.network.set_clock(client, plan.random.i64(-1_000_000..=1_000_000));
             if plan.has_pauses && plan.random.bool() {
@@ -218,6 +221,7 @@ async fn faults(shared: &Rc<Shared>, plan: &mut Plan, healer: usize) {
             _ => plan.random.u64(..9000),
         };
         episode(shared, plan, node, fault, span).await;
+        shared.settled().await;
         if plan.replicas > 1 {
             heal(shared, healer).await;
         }

@@ -32,7 +32,7 @@ pub struct Scene {
 pub fn play(nodes: usize, replicas: u32, seed: u64, script: impl AsyncFnOnce(&Scene)) {
     let (violation, trace) = simulate(async {
         let settings = Settings { replicas, ..Settings::default() };
-        let shared = Shared::new(nodes, CLIENTS + 1, settings, seed, true);
+        let shared = Shared::new(nodes, CLIENTS + 1, CLIENTS, settings, seed, true);
         shared.history().is_exclusive = true;
         let list: Vec<usize> = (0..nodes).collect();
         let slot = shared.add_slot(shared.session_on(&list));

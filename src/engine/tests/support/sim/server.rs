@@ -29,16 +29,6 @@ impl Server {
         self.clock_s = self.clock_s.max(clock_s);
     }
 
-    /// The value of an item, for those who look from outside.
-    pub fn value(&self, key: &[u8]) -> Option<&[u8]> {
-        self.item(key).map(|item| item.value.as_slice())
-    }
-
-    /// Forgets an item, as one that was evicted.
-    pub fn evict(&mut self, key: &[u8]) {
-        self.items.remove(key);
-    }
-
     /// Carries out the first request, if all of it is there: how long it is. Its reply goes to the
     /// end of `output`.
     pub fn execute(&mut self, input: &[u8], output: &mut Vec<u8>) -> Option<usize> {
