@@ -29,7 +29,6 @@ use sessclust_engine::machine::{Board, Queue};
 use sessclust_engine::node::{Node, Timeouts};
 use sessclust_engine::session::id::Digest;
 use sessclust_engine::stats::Counters;
-use sessclust_engine::wire::memcached::meta;
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::Future;
 use std::path::Path;
@@ -176,8 +175,8 @@ impl Shared {
         let timeouts = Timeouts { connect: connect_timeout, request: request_timeout };
         if let Some(node) = board.claim_probe(world.uptime(), probe_interval) {
             let mut known = Node::new(self.nodes[node].clone());
-            match known.exchange(&*world, &timeouts, &[meta::Request::Noop]).await {
-                Ok(_) => _ = board.answered(node, world.uptime()),
+            match known.connect(&*world, &timeouts).await {
+                Ok(()) => _ = board.answered(node, world.uptime()),
                 Err(_) => _ = board.failed(node, world.uptime()),
             }
             self.network.note(|| {

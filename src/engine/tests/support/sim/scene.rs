@@ -84,6 +84,8 @@ impl Scene {
 
     /// Waits until the last request that was started has read the session.
     pub async fn opened(&self) {
+        // Until it has begun.
+        pass(1).await;
         self.until(|| self.shared.history().ops.last().is_some_and(|op| op.has_opened())).await;
     }
 
