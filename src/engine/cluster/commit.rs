@@ -536,6 +536,8 @@ impl Cluster {
     /// timeout has to be left of each. Otherwise they are renewed or taken again, and what the
     /// nodes have is compared with what was read. A node that fails loses its part.
     async fn secure(&mut self, holding: &mut Holding) -> Result<()> {
+        // Rule 6: a node that has not answered before may be back; the board knows.
+        holding.silent.clear();
         let mut error = None;
         for _ in 0..TRIES {
             for index in 0..holding.seats.len() {

@@ -336,6 +336,8 @@ impl Cluster {
                 self.give_back_seat(holding, index).await;
             }
             self.wait(holding, patience).await?;
+            // Rule 3: who takes the place of a node that fails is asked of the board then.
+            holding.silent.clear();
         }
     }
 

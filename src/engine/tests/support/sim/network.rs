@@ -163,7 +163,7 @@ impl Network {
     pub fn new(nodes: usize, clients: usize, seed: u64, is_traced: bool) -> Self {
         let mut random = Rng::with_seed(seed);
         let machine = |random: &mut Rng| Machine {
-            server: Server::default(),
+            server: Server::aged(),
             is_alive: true,
             is_hung: false,
             life: 0,
@@ -727,7 +727,9 @@ fn line(bytes: &[u8]) -> String {
         rest = &rest[end..];
     }
     out.push_str(rest);
-    out.truncate(160);
+    // What follows are a record's version and other bytes that nobody can read.
+    let end = out.find("SCLN").map_or(out.len(), |at| at + 4);
+    out.truncate(end.min(160));
     out
 }
 

@@ -97,6 +97,8 @@ pub fn run(seed: u64, replicas: Option<u32>, is_traced: bool) -> Report {
                 shared.network.freezes(client, one_in, (10, 9000));
             }
         }
+        // What nobody has made cannot be told from what was lost, if another node fails too.
+        heal(&shared, healer).await;
         let tasks: Vec<JoinHandle<()>> = (0..plan.clients)
             .map(|client| {
                 let random = plan.random.fork();

@@ -39,6 +39,7 @@ pub fn play(nodes: usize, replicas: u32, seed: u64, script: impl AsyncFnOnce(&Sc
         let pump = spawn_local(shared.network.clone().pump());
         shared.watch();
         let network = shared.network.clone();
+        let _tells = Tells(network.clone());
         let scene = Scene { network, slot, shared, nodes };
         let all = async {
             script(&scene).await;
@@ -56,6 +57,17 @@ pub fn play(nodes: usize, replicas: u32, seed: u64, script: impl AsyncFnOnce(&Sc
     if let Some(violation) = violation {
         trace.iter().for_each(|line| println!("{line}"));
         panic!("scene with seed {seed}: {violation}");
+    }
+}
+
+/// Tells what has happened when the script of a scene fails.
+struct Tells(Network);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.trace().iter().for_each(|line| println!("{line}"));
+        }
     }
 }
 
@@ -111,11 +123,9 @@ impl Scene {
         self.network.trap(client, nodes[0], "ms sc:r:", Then::Freeze);
         let request = self.start(client, Act::Commit, 10);
         self.frozen(client).await;
-        for node in nodes {
-            self.network.trap(client, *node, "ms sc:r:", Then::Block);
-        }
+        nodes.iter().for_each(|node| self.block(client, *node));
         self.network.thaw(client);
-        self.until(|| self.network.has_sprung(client)).await;
+        pass(1).await;
         self.network.freeze(client);
         request
     }

@@ -24,6 +24,14 @@ struct Item {
 const SPAN_S_MAX: u64 = 60 * 60 * 24 * 30;
 
 impl Server {
+    /// A server that has been in use since long ago, by the mark that says when it was first seen.
+    pub fn aged() -> Self {
+        let mut server = Self::default();
+        let mark = "ms sc:birth 33 T0 ME c O0\r\n0123456789abcdef 1700000000000000\r\n";
+        server.execute(mark.as_bytes(), &mut Vec::new());
+        server
+    }
+
     /// Moves its clock, never back.
     pub fn set_clock(&mut self, clock_s: u64) {
         self.clock_s = self.clock_s.max(clock_s);
