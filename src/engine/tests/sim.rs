@@ -197,7 +197,7 @@ fn f5_success_with_one_copy_and_then_that_node_dies() {
     scene(3, 2, async |scene| {
         scene.does(C, Act::Commit).await;
         scene.block(B, 1);
-        let first = scene.start(A, Act::Commit, 1500);
+        let first = scene.start(A, Act::Commit, 6000);
         scene.opened().await;
         let second = scene.start(B, Act::Commit, 50);
         pass(1000).await;
@@ -214,10 +214,10 @@ fn f6_empty_over_good_data() {
     scene(3, 2, async |scene| {
         scene.does(C, Act::Commit).await;
         scene.block(B, 1);
-        let first = scene.start(A, Act::Commit, 2500);
+        let first = scene.start(A, Act::Commit, 6000);
         scene.opened().await;
         let second = scene.start(B, Act::Commit, 50);
-        pass(2000).await;
+        pass(1000).await;
         scene.free(B, 1);
         assert!(done(first).await);
         scene.network.crash(0);

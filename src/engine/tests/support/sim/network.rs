@@ -541,7 +541,8 @@ impl State {
             Event::Request(connection, mut bytes, sent) => {
                 let known = &self.connections[connection];
                 let (client, node) = (known.client, known.node);
-                if known.server_is_gone || known.life != self.machines[node].life {
+                let is_gone = known.server_is_gone || known.is_cut;
+                if is_gone || known.life != self.machines[node].life {
                     self.post(connection, true, Event::Lost(connection));
                     return;
                 }
