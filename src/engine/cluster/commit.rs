@@ -171,6 +171,8 @@ impl Cluster {
         record: &Record,
         settings: &Settings,
     ) -> Result<()> {
+        // As in a commit.
+        holding.silent.clear();
         let keys = Keys::of(&holding.digest);
         let ttl = self.ttl(record.kept_s(self.now_s()));
         let bytes = holding.base.as_ref().map(|base| base.bytes.clone()).unwrap_or_default();
@@ -566,7 +568,18 @@ impl Cluster {
                 };
                 match taken {
                     Ok(true) => {}
-                    Ok(false) => return Err(self.in_use(holding, index).await),
+                    Ok(false) => {
+                        let error = self.in_use(holding, index).await;
+                        let timeout = holding.timeouts.request;
+                        // Rule 7: lost with its node while another one is unbroken, somebody has
+                        // it who waits for that one. It is stored there without the lock.
+                        if !holding.seats.iter().any(|seat| seat.is_secure(self, timeout)) {
+                            return Err(error);
+                        }
+                        if error.is_of_one_node() {
+                            failed.push((node, error));
+                        }
+                    }
                     Err(failure) if failure.is_of_one_node() => failed.push((node, failure)),
                     Err(error) => return Err(error),
                 }
@@ -586,11 +599,17 @@ impl Cluster {
         }
         let seats = &holding.seats;
         let is_secure = |seat: &Seat| seat.is_secure(self, holding.timeouts.request);
+        let is_ready = |seat: &Seat| is_secure(seat) || matches!(seat.lock, Lock::None);
         let is_there =
             holding.read.is_none() || seats.iter().any(|seat| seat.stamp == holding.read);
         let only = self.copies == 1;
         match error {
-            _ if seats.iter().all(is_secure) && (is_there || only) && !seats.is_empty() => Ok(()),
+            _ if seats.iter().any(is_secure)
+                && seats.iter().all(is_ready)
+                && (is_there || only) =>
+            {
+                Ok(())
+            }
             // With one copy, the next node takes it.
             Some(_) if seats.is_empty() && only && self.nodes.len() > 1 => Ok(()),
             Some(error) => Err(error),

@@ -79,6 +79,7 @@ impl Request {
         let shared = Rc::clone(&self.shared);
         let settings = &shared.settings;
         self.cluster.open(digest, Origin::Sent, b"sim", settings).await?;
+        self.look_around(op);
         let list = self.operations(op, digest);
         let stamp = self.cluster.stamp(digest);
         shared.history().read(op, list.clone(), stamp);
@@ -123,6 +124,7 @@ impl Request {
         let mut buffer = Vec::new();
         let copy = self.cluster.peek(digest, &self.shared.settings, &mut buffer).await?;
         let list = decode(&copy).unwrap_or_else(|| self.damaged(op, &copy));
+        self.look_around(op);
         self.shared.history().read(op, list, None);
         Ok(Outcome::NotSaved)
     }
@@ -158,7 +160,16 @@ impl Request {
         }
     }
 
+    /// Whether its machine is still one of which something is promised.
+    fn look_around(&self, op: OpId) {
+        if self.shared.is_astray(self.client) {
+            self.shared.network.note(|| format!("client {} is astray", self.client));
+            self.shared.history().go_astray(op);
+        }
+    }
+
     fn conclude(&mut self, op: OpId, result: Result<Outcome, Error>) -> bool {
+        self.look_around(op);
         let name = self.shared.history().name(op);
         match result {
             Ok(outcome) => {
@@ -170,8 +181,10 @@ impl Request {
                 self.shared.network.note(|| format!("{name} fails: {error}"));
                 let mut history = self.shared.history();
                 history.end(op, outcome_of(error.kind()));
-                let is_refusal =
-                    matches!(error.kind(), ErrorKind::Destroyed | ErrorKind::LeaseLost);
+                let is_refusal = matches!(
+                    error.kind(),
+                    ErrorKind::Destroyed | ErrorKind::LeaseLost | ErrorKind::Indeterminate
+                );
                 let is_explained = is_refusal && history.is_disturbed(op);
                 if self.shared.is_calm() && !is_explained {
                     history.violate(format!("{name} fails, and nobody was paused: {error}"));

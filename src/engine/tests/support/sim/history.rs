@@ -7,6 +7,7 @@
 use super::network::{Grant, Millis};
 use sessclust_engine::ErrorKind;
 use sessclust_engine::cluster::Stamp;
+use std::collections::BTreeSet;
 
 /// An operation; they are numbered in the order in which they began.
 pub type OpId = usize;
@@ -68,7 +69,9 @@ impl Op {
 pub struct History {
     pub ops: Vec<Op>,
     now: Moment,
-    seen: std::collections::BTreeSet<OpId>,
+    /// Sessions about which nothing is promised any more.
+    astray: BTreeSet<usize>,
+    seen: BTreeSet<OpId>,
     /// What is against the promises; the first counts.
     violations: Vec<String>,
     /// Whether two may not hold a session at once: not promised where a lock can be lost with the
@@ -83,6 +86,13 @@ impl History {
 
     pub fn violate(&mut self, text: String) {
         self.violations.push(text);
+    }
+
+    /// An operation shows something that must not be, unless nothing is promised any more.
+    fn accuse(&mut self, op: OpId, text: String) {
+        if !self.astray.contains(&self.ops[op].session) {
+            self.violate(text);
+        }
     }
 
     fn tick(&mut self) -> Moment {
@@ -105,6 +115,11 @@ impl History {
             holds: false,
         });
         self.ops.len() - 1
+    }
+
+    /// From now on nothing is promised about the session of this operation.
+    pub fn go_astray(&mut self, op: OpId) {
+        self.astray.insert(self.ops[op].session);
     }
 
     /// It has read the session; no operations: there is none.
@@ -142,7 +157,7 @@ impl History {
                 let text = format!("{} and {} hold a session at once", self.name(op), {
                     self.name(other)
                 });
-                self.violate(text);
+                self.accuse(op, text);
             }
         }
     }
@@ -161,7 +176,7 @@ impl History {
         match outcome {
             Outcome::NotSaved if self.ops[op].kind == Kind::Commit && self.seen.contains(&op) => {
                 let text = format!("{} was not saved, and had been seen", self.name(op));
-                self.violate(text);
+                self.accuse(op, text);
             }
             Outcome::Saved(_) if self.ops[op].kind == Kind::Commit => self.check_saved(op),
             _ => {}
@@ -247,7 +262,7 @@ impl History {
         }
         for text in wrong {
             let text = format!("{} {text}", self.name(op));
-            self.violate(text);
+            self.accuse(op, text);
         }
     }
 
@@ -263,7 +278,7 @@ impl History {
         let newest = newest.max();
         if stamp < newest {
             let text = format!("{} reads {stamp:?}, older than {newest:?}", self.name(op));
-            self.violate(text);
+            self.accuse(op, text);
         }
     }
 
@@ -292,7 +307,7 @@ impl History {
                     self.name(op),
                     self.name(other)
                 );
-                self.violate(text);
+                self.accuse(op, text);
             }
         }
     }

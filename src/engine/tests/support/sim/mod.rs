@@ -54,6 +54,8 @@ pub struct Shared {
     random: RefCell<Rng>,
     /// What the machine of each client knows.
     boards: Vec<Arc<Board>>,
+    /// The node that is at fault now, if any.
+    pub fault: Cell<Option<usize>>,
     /// Whether a request must not fail as long as nobody was paused.
     pub is_promised: Cell<bool>,
 }
@@ -86,6 +88,7 @@ impl Shared {
             sessions: RefCell::default(),
             slots: RefCell::default(),
             random: RefCell::new(Rng::with_seed(seed ^ 1)),
+            fault: Cell::default(),
             is_promised: Cell::new(true),
         })
     }
@@ -197,6 +200,17 @@ impl Shared {
     pub fn is_calm(&self) -> bool {
         let was_paused = (0..self.boards.len()).any(|client| self.network.pauses(client) != 0);
         self.is_promised.get() && !was_paused
+    }
+
+    /// Whether a client that stood still takes two nodes for dead: the one at fault, and one that
+    /// has answered while it slept. What it then does is beyond the promises.
+    pub fn is_astray(&self, client: usize) -> bool {
+        let board = &self.boards[client];
+        let is_out = |node: &usize| board.health(*node).is_down || self.fault.get() == Some(*node);
+        let has_slept = (0..self.boards.len()).any(|other| {
+            Arc::ptr_eq(&self.boards[other], board) && self.network.pauses(other) != 0
+        });
+        has_slept && (0..self.nodes.len()).filter(is_out).count() > 1
     }
 
     /// How long a request may last whose script runs for `think`, in milliseconds: its wait for the

@@ -102,7 +102,8 @@ pub fn run(seed: u64, replicas: Option<u32>, is_traced: bool) -> Report {
         let tasks: Vec<JoinHandle<()>> = (0..plan.clients)
             .map(|client| {
                 let random = plan.random.fork();
-                spawn_local(live(Rc::clone(&shared), client, plan.requests, plan.has_pauses, random))
+                let (shared, slots) = (Rc::clone(&shared), plan.slots);
+                spawn_local(live(shared, client, slots, plan.requests, plan.has_pauses, random))
             })
             .collect();
         let all = async {
@@ -128,6 +129,7 @@ pub fn run(seed: u64, replicas: Option<u32>, is_traced: bool) -> Report {
 async fn live(
     shared: Rc<Shared>,
     client: usize,
+    slots: usize,
     requests: usize,
     has_pauses: bool,
     mut random: Rng,
@@ -141,7 +143,7 @@ async fn live(
         if random.u8(..10) == 0 {
             shared.network.set_clock(client, random.i64(-1_000_000..=1_000_000));
         }
-        let slot = random.usize(..2) % shared.slots.borrow().len();
+        let slot = random.usize(..slots);
         let act = match random.u8(..20) {
             0..=9 => Act::Commit,
             10..=12 => Act::Touch,
@@ -222,11 +224,13 @@ async fn faults(shared: &Rc<Shared>, plan: &mut Plan, healer: usize) {
             1 => plan.random.u64(..3000),
             _ => plan.random.u64(..9000),
         };
+        shared.fault.set(Some(node));
         episode(shared, plan, node, fault, span).await;
         shared.settled().await;
         if plan.replicas > 1 {
             heal(shared, healer).await;
         }
+        shared.fault.set(None);
         if shared.history().violation().is_some() {
             return;
         }
