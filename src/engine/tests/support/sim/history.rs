@@ -243,8 +243,7 @@ impl History {
             }
             if known.kind == Kind::Destroy {
                 let acted = known.acted.unwrap_or(known.begun);
-                let is_older =
-                    |seen: &&OpId| self.ops[**seen].opened.is_none_or(|at| at < acted);
+                let is_older = |seen: &&OpId| self.ops[**seen].opened.is_none_or(|at| at < acted);
                 if let Some(seen) = list.iter().find(is_older) {
                     let (seen, destroy) = (self.name(*seen), self.name(earlier));
                     wrong.push(format!("sees {seen}, which {destroy} had destroyed"));
@@ -269,12 +268,13 @@ impl History {
     /// Versions do not go back.
     fn check_stamp(&mut self, op: OpId, stamp: Option<Stamp>) {
         let own = &self.ops[op];
-        let newest = self.ops.iter().filter(|other| other.session == own.session).filter_map(
-            |other| match other.ended {
-                Some((ended, Outcome::Saved(stamp))) if ended < own.begun => stamp,
-                _ => None,
-            },
-        );
+        let newest =
+            self.ops.iter().filter(|other| other.session == own.session).filter_map(|other| {
+                match other.ended {
+                    Some((ended, Outcome::Saved(stamp))) if ended < own.begun => stamp,
+                    _ => None,
+                }
+            });
         let newest = newest.max();
         if stamp < newest {
             let text = format!("{} reads {stamp:?}, older than {newest:?}", self.name(op));
@@ -299,8 +299,7 @@ impl History {
             let is_ordered = own.starts_with(&theirs) || theirs.starts_with(&own);
             let is_same = own.first() == theirs.first();
             let since = self.ops[op].begun.min(rival.begun);
-            if !is_ordered
-                && (is_same || !self.may_be_destroyed(rival.session, since, Moment::MAX))
+            if !is_ordered && (is_same || !self.may_be_destroyed(rival.session, since, Moment::MAX))
             {
                 let text = format!(
                     "{} and {} were both saved, and neither has seen the other",
@@ -316,9 +315,7 @@ impl History {
 /// Until when an operation may rely on its locks: the first of them ends a lease, less a second,
 /// after it was sent. Nodes that it has given back only make this earlier.
 fn valid_until(op: &Op, grants: &[Grant], lease: Millis) -> Millis {
-    let own = |grant: &&Grant| {
-        grant.client == op.client && grant.sent >= op.begun_at
-    };
+    let own = |grant: &&Grant| grant.client == op.client && grant.sent >= op.begun_at;
     let nodes = grants.iter().filter(own).map(|grant| grant.node);
     nodes
         .filter_map(|node| {

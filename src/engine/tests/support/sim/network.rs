@@ -435,9 +435,7 @@ impl Event {
     /// The connection that it is a message of, and whether it goes back to the client.
     fn way(&self) -> Option<(usize, bool)> {
         match self {
-            Self::Syn(connection) | Self::Request(connection, ..) => {
-                Some((*connection, false))
-            }
+            Self::Syn(connection) | Self::Request(connection, ..) => Some((*connection, false)),
             Self::SynAck(connection, _) | Self::Reply(connection, _) | Self::Lost(connection) => {
                 Some((*connection, true))
             }

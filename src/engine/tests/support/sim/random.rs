@@ -19,8 +19,6 @@ const LONGEST: Millis = 600_000;
 pub struct Report {
     pub violation: Option<String>,
     pub trace: Vec<String>,
-    /// Tells two runs apart that did not go the same way.
-    pub fingerprint: (u64, usize),
 }
 
 /// A run, drawn.
@@ -120,8 +118,7 @@ pub fn run(seed: u64, replicas: Option<u32>, is_traced: bool) -> Report {
         }
         pump.abort();
         let violation = shared.history().violation().map(str::to_owned);
-        let fingerprint = (shared.network.now(), shared.history().ops.len());
-        Report { violation, trace: shared.network.trace(), fingerprint }
+        Report { violation, trace: shared.network.trace() }
     })
 }
 
@@ -258,8 +255,8 @@ async fn episode(shared: &Shared, plan: &mut Plan, node: usize, fault: Fault, sp
             network.resume(node, span);
         }
         Fault::Partition => {
-            let (there, back) = [(true, false), (false, true), (true, true)]
-                [plan.random.usize(..3)];
+            let (there, back) =
+                [(true, false), (false, true), (true, true)][plan.random.usize(..3)];
             let losses = plan.random.u32(..3);
             for client in &some {
                 network.note(|| format!("no way to node {node} for client {client}"));

@@ -43,6 +43,8 @@ pub fn play(nodes: usize, replicas: u32, seed: u64, script: impl AsyncFnOnce(&Sc
         let scene = Scene { network, slot, shared, nodes };
         let all = async {
             script(&scene).await;
+            let has_sprung = (0..CLIENTS).all(|client| scene.network.has_sprung(client));
+            assert!(has_sprung, "something that the scene is about has not happened");
             scene.mend();
             scene.shared.settled().await;
             heal(&scene.shared, CLIENTS).await;
@@ -119,7 +121,11 @@ impl Scene {
 
     /// A client reads the session and stands still when its stores to these nodes are on their way,
     /// where they stay.
-    pub async fn sends_and_freezes(&self, client: usize, nodes: &[usize]) -> JoinHandle<(Cluster, bool)> {
+    pub async fn sends_and_freezes(
+        &self,
+        client: usize,
+        nodes: &[usize],
+    ) -> JoinHandle<(Cluster, bool)> {
         self.network.trap(client, nodes[0], "ms sc:r:", Then::Freeze);
         let request = self.start(client, Act::Commit, 10);
         self.frozen(client).await;
