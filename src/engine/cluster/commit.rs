@@ -180,6 +180,11 @@ impl Cluster {
         let mut error = None;
         let mut touched = 0;
         for _ in 0..self.nodes.len() + TRIES {
+            // A newer one, found when a lost lock was taken again, is of somebody who has used it.
+            for seat in holding.seats.iter_mut().filter(|seat| seat.stamp > stamp) {
+                touched += usize::from(seat.part == Part::Due);
+                seat.part = Part::Stored;
+            }
             let due = holding.due();
             if due.is_empty() {
                 match self.join_next(holding, None).await {
