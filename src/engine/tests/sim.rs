@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use support::memcached::Memcached;
 
 /// Runs of one test where nothing else is asked for: about 30 s of one core.
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 2000;
 
 /// How often each scene is played.
 const SCENE_SEEDS: u64 = 20;
