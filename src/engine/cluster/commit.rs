@@ -754,7 +754,12 @@ impl Cluster {
             }
             match self.take_seat(holding, index, &mut None).await {
                 Ok(taken) => is_ours = taken,
-                Err(_) => return false,
+                Err(error) => {
+                    if let Some((tally, _)) = store {
+                        tally.error = Some(error);
+                    }
+                    return false;
+                }
             }
             if is_ours {
                 break;

@@ -401,6 +401,8 @@ fn a_server_that_does_not_answer_a_request_is_given_up() {
         if raw.left_s(&lock_key(&shop)).is_some() {
             raw.delete(&lock_key(&shop));
         }
+        // A process that has not waited for it finds that it answers again.
+        assert_eq!(site.get(&shop), b"");
         // What comes late belongs to nobody: it is asked for on another connection.
         assert_eq!(process.request().peek(&shop), b"");
     }
