@@ -143,12 +143,12 @@ impl Fault {
                 thread::sleep(RECOVERY);
             }
             Self::Rolling => {
-                for number in 0..nodes.len() {
+                for (number, node) in nodes.iter_mut().enumerate() {
                     if number > 0 {
                         breaks();
                     }
-                    nodes[number].server.kill();
-                    nodes[number].server.restart();
+                    node.server.kill();
+                    node.server.restart();
                     thread::sleep(RECOVERY);
                     if load.handler.can_repair {
                         repair(&load.save_path)?;

@@ -144,7 +144,8 @@ impl Shared {
             if matches!(state, State::Down | State::Ended) {
                 return;
             }
-            while let Some((_, reply)) = replies.pop_front_if(|(due, _)| *due <= Instant::now()) {
+            while replies.front().is_some_and(|(due, _)| *due <= Instant::now()) {
+                let (_, reply) = replies.pop_front().expect("a first one");
                 if client.write_all(&reply).is_err() {
                     return;
                 }
@@ -161,7 +162,7 @@ impl Shared {
             if answered {
                 let Ok(bytes @ 1..) = server.read(&mut chunk) else { return };
                 let number = self.replies.fetch_add(1, Ordering::Relaxed);
-                if state == State::Cutting && number % CUT_EVERY == 0 {
+                if state == State::Cutting && number.is_multiple_of(CUT_EVERY) {
                     let _ = client.write_all(&chunk[..bytes / 2]);
                     return;
                 }
