@@ -25,6 +25,12 @@ pub(crate) struct Repair {
     dry_run: bool,
 }
 
+/// Shortest time that is slept for.
+const TIMER: Duration = Duration::from_millis(2);
+
+/// Delay that is made up for by going faster afterwards.
+const CATCH_UP: Duration = Duration::from_millis(50);
+
 /// Different reasons of failures that are shown.
 const REASONS_MAX: usize = 20;
 
@@ -49,12 +55,16 @@ impl Repair {
 
             let mut progress = Progress::new(sessions.len(), stderr().is_terminal());
             let pause = Duration::from_secs(1) / self.rate;
-            let mut next = Instant::now();
+            let started = Instant::now();
+            let mut next = started;
             for (digest, seen) in sessions {
-                // No burst makes up for time that was lost.
                 let now = Instant::now();
-                tokio::time::sleep(next.saturating_duration_since(now)).await;
-                next = next.max(now) + pause;
+                // Timers are late by a millisecond or two. That is made up for, and no more.
+                let early = next.saturating_duration_since(now);
+                if early >= TIMER {
+                    tokio::time::sleep(early).await;
+                }
+                next = next.max(now - CATCH_UP.min(now - started)) + pause;
                 let repaired = cluster.repair(&digest, seen, self.dry_run, &pool.settings).await;
                 summary.add(repaired);
                 progress.step();
