@@ -14,7 +14,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::memcached::Memcached;
 use support::pool::{Raw, lock_key, record_key};
 use support::{LIFETIME_S, PATIENCE, Request, digest, id};
@@ -108,8 +108,8 @@ impl Site {
         let settings = Settings {
             replicas: 2,
             connect_timeout: PATIENCE,
-            request_timeout: std::time::Duration::from_secs(10),
-            lock_lease: std::time::Duration::from_secs(60),
+            request_timeout: Duration::from_secs(10),
+            lock_lease: Duration::from_secs(60),
             ..Settings::default()
         };
         let path = SavePath::parse(self.save_path().as_bytes()).expect("a save path");
@@ -234,6 +234,21 @@ fn a_repair_goes_on_without_a_dead_node_and_names_it() {
     let on_a = |number: &usize| site.raw(0).get(&record_key(&format!("shop-{number}"))).is_some();
     let on_a = (0..20).filter(on_a).count() as u64;
     assert_eq!((said.code, said.out), (0, summary([on_a, on_a, 0, 0, 0, 0, 0])), "{}", said.err);
+}
+
+#[test]
+fn a_repair_is_not_faster_than_its_rate() {
+    const SESSIONS: u32 = 20;
+    let Some(site) = Site::start() else { return };
+    for number in 0..SESSIONS {
+        let shop = format!("shop-{number}");
+        site.raw(0).put(&record_key(&shop), &copy(&shop, 7, b"n|i:1;"), LIFETIME_S);
+    }
+    let started = Instant::now();
+    assert_eq!(site.ctl(&["repair", "--rate", "50"]).code, 0);
+    // The first one does not wait, and a little delay is made up for.
+    let fastest = Duration::from_secs(1) / 50 * (SESSIONS - 4);
+    assert!(started.elapsed() >= fastest, "{:?}", started.elapsed());
 }
 
 #[test]
