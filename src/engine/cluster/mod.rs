@@ -74,8 +74,6 @@ pub struct Cluster {
     copies: usize,
     /// Longest lifetime of a session that this process has stored, in seconds.
     lifetime_s: u64,
-    /// Nodes that this process has waited for in vain since they last answered.
-    has_hung: Vec<bool>,
     /// Waits for a node during which another one was waited for as well.
     shared_waits: u64,
     /// What the server's log should say.
@@ -310,7 +308,6 @@ impl Cluster {
         Ok(Self {
             queue_salt: salt_of(&nodes),
             ring: ring_of(kind, &nodes)?,
-            has_hung: vec![false; nodes.len()],
             nodes: nodes.into_iter().map(node).collect(),
             world,
             queue,
@@ -442,7 +439,8 @@ impl Cluster {
         }
         // None is known to be there. Those that refuse cost nothing to ask; and what one request
         // was given by a node that begins to answer, the next must not miss.
-        let is_worth_it = |node: &usize| !self.has_hung[*node] || self.board.is_recovering(*node);
+        let is_worth_it =
+            |node: &usize| !self.board.has_hung(*node) || self.board.is_recovering(*node);
         list.iter().copied().filter(is_worth_it).take(self.copies).collect()
     }
 
@@ -626,8 +624,9 @@ impl Cluster {
         );
         // What was cut may be connected to again.
         if matches!(failure.cause, Cause::Connect | Cause::Timeout) {
-            self.has_hung[node] = failure.is_timeout();
-            if self.board.failed(node, self.world.uptime()) {
+            let was_up = self.board.failed(node, self.world.uptime());
+            self.board.set_hung(node, failure.is_timeout());
+            if was_up {
                 self.counters.add(Counter::NodesDown, 1);
                 self.board.explain(node, &failure.to_string());
                 self.notices.push(format!("node is down: {failure}"));
@@ -638,7 +637,6 @@ impl Cluster {
 
     /// A node has answered what it was asked.
     fn answered(&mut self, node: usize) {
-        self.has_hung[node] = false;
         if self.board.answered(node, self.world.uptime()) {
             let address = self.nodes[node].address();
             self.notices.push(format!("node {address} is back"));

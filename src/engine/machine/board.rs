@@ -15,6 +15,7 @@
 //! since     u64        when it was taken down
 //! latency   u64        of the last probe, in us; 0: none yet
 //! drained   u64        DRAINED; anything else: not
+//! hung      u64        1: it was waited for in vain; anything else: it refused, or answered since
 //! reason    128 bytes  text, up to the first 0
 //! ```
 //!
@@ -170,6 +171,16 @@ impl Board {
         !before.is_down
     }
 
+    /// A node that has failed was waited for in vain, or refused at once.
+    pub fn set_hung(&self, node: usize, has_hung: bool) {
+        self.slot(node).hung.store(has_hung.into(), SeqCst);
+    }
+
+    /// Whether a node that is down may have to be waited for, should it be asked all the same.
+    pub fn has_hung(&self, node: usize) -> bool {
+        self.slot(node).hung.load(SeqCst) == 1
+    }
+
     /// Keeps for people why a node has failed, as much of it as there is room for. Of two who write
     /// at once, both may leave a part.
     pub fn explain(&self, node: usize, reason: &str) {
@@ -183,12 +194,15 @@ impl Board {
 
     /// A node has answered. Says whether this has brought it back. Costs a load where all is well.
     pub fn answered(&self, node: usize, now: Duration) -> bool {
-        let mut is_back = false;
-        self.slot(node).update(|state| {
+        let (slot, mut is_back) = (self.slot(node), false);
+        let before = slot.update(|state| {
             let next = state.answered(ms(now));
             is_back = next.is_some_and(|next| !next.is_down);
             next
         });
+        if before.is_down {
+            slot.hung.store(0, SeqCst);
+        }
         is_back
     }
 
@@ -258,6 +272,7 @@ pub(super) struct Slot {
     since: AtomicU64,
     latency: AtomicU64,
     drained: AtomicU64,
+    hung: AtomicU64,
     reason: [AtomicU64; 16],
 }
 
@@ -279,7 +294,8 @@ impl Slot {
         let (index, slot) = undrained.min_by_key(|(_, slot)| slot.opened.load(SeqCst))?;
         let before = slot.name.load(SeqCst);
         slot.name.compare_exchange(before, name, SeqCst, SeqCst).ok()?;
-        let words = [&slot.state, &slot.look, &slot.since, &slot.latency, &slot.drained];
+        let words =
+            [&slot.state, &slot.look, &slot.since, &slot.latency, &slot.drained, &slot.hung];
         words.into_iter().chain(&slot.reason).for_each(|word| word.store(0, SeqCst));
         Some(index)
     }

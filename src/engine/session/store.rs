@@ -286,6 +286,7 @@ impl Live {
             }
             Err(failure) => {
                 self.board.failed(node, now);
+                self.board.set_hung(node, failure.is_timeout());
                 self.board.explain(node, &failure.to_string());
             }
         }

@@ -173,6 +173,20 @@ fn drained_and_down_are_two_facts() {
     assert_eq!(facts(), (true, false));
 }
 
+#[test]
+fn a_node_has_hung_until_it_answers_or_refuses() {
+    let board = alone();
+    assert!(!board.has_hung(0));
+    board.failed(0, ms(0));
+    board.set_hung(0, true);
+    assert!(board.has_hung(0) && !board.has_hung(1));
+    board.set_hung(0, false);
+    assert!(!board.has_hung(0));
+    board.set_hung(0, true);
+    board.answered(0, ms(1));
+    assert!(!board.has_hung(0) && is_down(&board, 0));
+}
+
 // Who looks.
 
 #[test]
