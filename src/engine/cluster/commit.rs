@@ -705,7 +705,7 @@ impl Cluster {
         failure: &Failure,
         store: Option<(&mut Tally, u64)>,
     ) {
-        let is_cut = failure.is_stale() || failure.cause == Cause::Cut;
+        let is_cut = failure.is_worth_a_retry() || failure.cause == Cause::Cut;
         if !is_cut || !self.join(holding, node, store).await {
             holding.lose(node);
             self.give_up(holding.token);
@@ -824,7 +824,16 @@ impl Cluster {
             let own = base.filter(|base| base.stamp.writer == writer).map(|base| base.stamp);
             let stamp = own.unwrap_or_else(|| {
                 let version = base.map_or(0, |base| base.stamp.version.saturating_add(1));
-                Stamp { version: version.max(self.now_us()), writer }
+                let now_us = self.now_us();
+                let least = match content {
+                    Content::Data(_) => now_us,
+                    // More than what is stored by anybody who has the lock now, whose clock may
+                    // be ahead: clocks differ by less than a lease.
+                    Content::Tombstone => {
+                        now_us.saturating_add(settings.lock_lease.as_micros() as u64)
+                    }
+                };
+                Stamp { version: version.max(least), writer }
             });
             let replaced_s = base.map(|base| base.lifetime_s);
             let (now_s, data) = (self.now_s(), content.data());

@@ -520,7 +520,8 @@ impl Cluster {
     }
 
     /// As [`Cluster::exchange`], for requests that do no harm when they are carried out twice: a
-    /// connection that was closed while it was idle is replaced.
+    /// connection that was closed while it was idle is replaced, and a node is not blamed for a
+    /// process that stood still.
     async fn exchange_again(
         &mut self,
         node: usize,
@@ -528,7 +529,9 @@ impl Cluster {
         requests: &[Request<'_>],
     ) -> Result<Vec<Answer>, Failure> {
         match self.exchange(node, timeouts, requests).await {
-            Err(failure) if failure.is_stale() => self.exchange(node, timeouts, requests).await,
+            Err(failure) if failure.is_worth_a_retry() => {
+                self.exchange(node, timeouts, requests).await
+            }
             result => result,
         }
     }
@@ -567,7 +570,7 @@ impl Cluster {
     ) -> Vec<Result<Vec<Answer>, Failure>> {
         let mut results = self.exchange_all(timeouts, asked).await;
         for ((node, requests), result) in asked.iter().zip(&mut results) {
-            if result.as_ref().is_err_and(Failure::is_stale) {
+            if result.as_ref().is_err_and(Failure::is_worth_a_retry) {
                 *result = self.exchange(*node, timeouts, requests).await;
             }
         }
@@ -623,7 +626,7 @@ impl Cluster {
             1,
         );
         // What was cut may be connected to again.
-        if matches!(failure.cause, Cause::Connect | Cause::Timeout) {
+        if matches!(failure.cause, Cause::Connect | Cause::Timeout) && !failure.was_asleep() {
             let was_up = self.board.failed(node, self.world.uptime());
             self.board.set_hung(node, failure.is_timeout());
             if was_up {

@@ -112,11 +112,24 @@ pub struct Failure {
     pub cause: Cause,
     text: String,
     is_timeout: bool,
+    was_asleep: bool,
 }
 
 impl Failure {
     fn new(cause: Cause, text: String, is_timeout: bool) -> Self {
-        Self { cause, text, is_timeout }
+        Self { cause, text, is_timeout, was_asleep: false }
+    }
+
+    /// The node was to have answered by `deadline`, within `patience`.
+    fn after(mut self, deadline: Instant, patience: Duration) -> Self {
+        self.was_asleep = self.is_timeout && Instant::now() > deadline + patience;
+        self
+    }
+
+    /// Whether this process itself stood still for longer than it would have waited, so that it
+    /// cannot say whether the node has answered in time.
+    pub fn was_asleep(&self) -> bool {
+        self.was_asleep
     }
 
     /// Whether the node was waited for in vain, to connect or to answer.
@@ -133,6 +146,11 @@ impl Failure {
     /// do.
     pub fn is_stale(&self) -> bool {
         matches!(self.cause, Cause::Closed | Cause::Stale)
+    }
+
+    /// Whether it says nothing about the node as it is now, so that asking again is worth it.
+    pub fn is_worth_a_retry(&self) -> bool {
+        self.is_stale() || self.was_asleep
     }
 }
 
@@ -260,7 +278,7 @@ impl Node {
             }
         };
         let text = format!("cannot connect to {}: {reason}", self.address);
-        Err(Failure::new(Cause::Connect, text, is_timeout))
+        Err(Failure::new(Cause::Connect, text, is_timeout).after(deadline, timeouts.connect))
     }
 
     /// How long a node takes to say what it is, on a connection of its own: for looking at one that
@@ -343,8 +361,9 @@ impl Node {
         self.ready(world, timeouts).await?;
         let connection = self.connection.as_mut().expect("it was made ready");
         connection.set_patience(timeouts.request);
-        let deadline = Instant::now() + timeouts.request;
-        let result = timeout_at(deadline, connection.post(requests, tag, &mut self.late)).await;
+        self.deadline = Instant::now() + timeouts.request;
+        let result =
+            timeout_at(self.deadline, connection.post(requests, tag, &mut self.late)).await;
         self.judge(result, timeouts)
     }
 
@@ -358,8 +377,8 @@ impl Node {
         };
         self.round_trips += u64::from(!connection.has_input());
         connection.set_patience(timeouts.request);
-        let deadline = Instant::now() + timeouts.request;
-        let result = timeout_at(deadline, connection.settle(&mut self.late)).await;
+        self.deadline = Instant::now() + timeouts.request;
+        let result = timeout_at(self.deadline, connection.settle(&mut self.late)).await;
         self.judge(result, timeouts)
     }
 
@@ -400,9 +419,9 @@ impl Node {
         ];
         let connection = self.connection.as_mut().expect("it was just made");
         connection.set_patience(timeouts.request);
-        let deadline = Instant::now() + timeouts.request;
+        self.deadline = Instant::now() + timeouts.request;
         let posted = connection.post(&asked, BIRTH_TAG, &mut self.late);
-        let result = timeout_at(deadline, posted).await;
+        let result = timeout_at(self.deadline, posted).await;
         self.judge(result, timeouts)
     }
 
@@ -440,7 +459,8 @@ impl Node {
             }
         };
         self.close();
-        Err(Failure::new(cause, text, cause == Cause::Timeout))
+        let failure = Failure::new(cause, text, cause == Cause::Timeout);
+        Err(failure.after(self.deadline, timeouts.request))
     }
 
     /// Closes the connection. What it still owed is never known.

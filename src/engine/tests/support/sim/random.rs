@@ -147,10 +147,7 @@ async fn live(
             13 => Act::Look,
             14..=16 => Act::Peek,
             17 => Act::Destroy,
-            // Takes no lock, so a machine that sees other nodes than a writer's, whose clock is
-            // ahead, can be outrun by him.
-            18 if !has_pauses => Act::DestroyOther,
-            18 => Act::Destroy,
+            18 => Act::DestroyOther,
             _ => Act::Regenerate,
         };
         // Most scripts are short; some run for longer than a lease.
