@@ -56,8 +56,6 @@ pub struct Shared {
     boards: Vec<Arc<Board>>,
     /// The node that is at fault now, if any.
     pub fault: Cell<Option<usize>>,
-    /// Whether a request must not fail as long as nobody was paused.
-    pub is_promised: Cell<bool>,
 }
 
 impl Shared {
@@ -89,7 +87,6 @@ impl Shared {
             slots: RefCell::default(),
             random: RefCell::new(Rng::with_seed(seed ^ 1)),
             fault: Cell::default(),
-            is_promised: Cell::new(true),
         })
     }
 
@@ -199,7 +196,7 @@ impl Shared {
     /// Whether no request may fail: nobody was paused so far.
     pub fn is_calm(&self) -> bool {
         let was_paused = (0..self.boards.len()).any(|client| self.network.pauses(client) != 0);
-        self.is_promised.get() && !was_paused
+        !was_paused
     }
 
     /// Whether a client that stood still takes two nodes for dead: the one at fault, and one that
