@@ -13,10 +13,6 @@ pub const DIRECTORY_BYTES_MAX: usize = 4095 - 80;
 /// before anything is allocated.
 pub const DATA_BYTES_MAX: u64 = 1 << 30;
 
-/// Locks that a process remembers to have given up, at most. A lock that is forgotten ends with its
-/// lease.
-pub const GIVEN_UP_MAX: usize = 64;
-
 /// Longest pause before the second try for a lock that another request has on a node; it doubles
 /// from try to try. A local node answers in less than a tenth of it.
 pub const LOCK_POLL_MIN: Duration = Duration::from_millis(1);

@@ -592,7 +592,7 @@ impl Cluster {
             for (node, failure) in failed {
                 holding.seats.retain(|seat| seat.node != node);
                 holding.silent.push(node);
-                self.give_up(holding.token);
+                self.board.give_up(node, holding.token);
                 error = Some(failure);
             }
         }
@@ -708,7 +708,7 @@ impl Cluster {
         let is_cut = failure.is_worth_a_retry() || failure.cause == Cause::Cut;
         if !is_cut || !self.join(holding, node, store).await {
             holding.lose(node);
-            self.give_up(holding.token);
+            self.board.give_up(node, holding.token);
         }
     }
 
@@ -733,7 +733,7 @@ impl Cluster {
                 return Some(node);
             }
             holding.lose(node);
-            self.give_up(holding.token);
+            self.board.give_up(node, holding.token);
         }
     }
 

@@ -89,8 +89,6 @@ pub struct Cluster {
     /// What was sent without waiting for the answer.
     posted: Vec<(Tag, Posted)>,
     last_tag: u64,
-    /// Tokens of locks that were given up, the latest last.
-    given_up: Vec<u128>,
     /// What came of locks that were posted, by token and node.
     late_locks: Vec<(u128, usize, Option<Answer>)>,
     /// Delayed writes that turned out to have failed, and nobody was told.
@@ -322,7 +320,6 @@ impl Cluster {
             held: Vec::new(),
             posted: Vec::new(),
             last_tag: 0,
-            given_up: Vec::new(),
             late_locks: Vec::new(),
             delayed_failures: Vec::new(),
         })

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{GIVEN_UP_MAX, LOCK_POLL_MAX, LOCK_POLL_MIN};
+use crate::limits::{LOCK_POLL_MAX, LOCK_POLL_MIN};
 use crate::machine::Joined;
 use crate::node::{Answer, Cause, Failure};
 use crate::session::id::Digest;
@@ -117,8 +117,6 @@ impl Cluster {
                 Ok(if patience.has_waited { waited } else { Duration::ZERO })
             }
             Err(error) => {
-                // A node that has not answered may still carry out what it was sent.
-                self.give_up(holding.token);
                 self.give_back(holding).await;
                 Err(error)
             }
@@ -153,15 +151,6 @@ impl Cluster {
             return Err(error.unwrap_or_else(|| self.no_node(&holding.digest, holding.stage, None)));
         }
         Ok(())
-    }
-
-    /// Remembers a lock that this process has given up without knowing whether it has it: nobody
-    /// else would free it before its lease ends.
-    pub(super) fn give_up(&mut self, token: u128) {
-        if self.given_up.len() == GIVEN_UP_MAX {
-            self.given_up.remove(0);
-        }
-        self.given_up.push(token);
     }
 
     /// What a lock of this process holds while it runs `script`.
@@ -352,6 +341,9 @@ impl Cluster {
             // The version of what is stored under a lock is a reading before it was sent.
             let (since, granted_us) = (Instant::now(), self.now_us());
             let lock = set(keys.lock(), &holding.lock_value, ttl, None);
+            for index in &missing {
+                self.board.take_back(holding.seats[*index].node, holding.token);
+            }
             let ask = |index: &usize| (holding.seats[*index].node, vec![lock, get(keys.record())]);
             let asked: Vec<_> = missing.iter().map(ask).collect();
             let results = self.exchange_all_again(&holding.timeouts, &asked).await;
@@ -426,7 +418,7 @@ impl Cluster {
         holding.seats.retain(|seat| seat.node != node);
         holding.silent.push(node);
         // It may still carry out what it was sent.
-        self.give_up(holding.token);
+        self.board.give_up(node, holding.token);
         let mut others = holding.list.iter().copied().filter(|node| !holding.is_asked(*node));
         if let Some(other) = others.find(|node| self.is_usable(*node)) {
             self.counters.add(Counter::Failovers, 1);
@@ -440,8 +432,8 @@ impl Cluster {
     }
 
     /// Tries for the lock on one node, and reads the record there. Says whether it is ours. Looks
-    /// who has it: this request itself, if an answer was lost; or an earlier one of this process
-    /// that has given it up, or a process of this machine that is dead, which both lose it.
+    /// who has it: this request itself, if an answer was lost; or one of this machine that has given
+    /// it up, or a process of this machine that is dead, which both lose it.
     pub(super) async fn take_seat(
         &mut self,
         holding: &mut Holding,
@@ -449,6 +441,7 @@ impl Cluster {
         seen: &mut Option<Holder>,
     ) -> Result<bool> {
         let (keys, node) = (Keys::of(&holding.digest), holding.seats[index].node);
+        self.board.take_back(node, holding.token);
         let ttl = holding.lock_ttl(self);
         let (since, granted_us) = (Instant::now(), self.now_us());
         let lock = set(keys.lock(), &holding.lock_value, ttl, None);
@@ -461,7 +454,8 @@ impl Cluster {
             && let Some(Answer::Value { bytes, cas: Some(held), .. }) = holder
             && let Some(holder) = Holder::decode(&bytes)
         {
-            let is_own = holder.token == holding.token || self.given_up.contains(&holder.token);
+            let is_own =
+                holder.token == holding.token || self.board.is_given_up(node, holder.token);
             // The answer to an earlier try was lost with its connection; or nobody has it any more.
             if is_own || holder.is_dead() {
                 let asked =
@@ -629,10 +623,10 @@ impl Cluster {
             let asked = [delete(keys.lock(), cas)];
             // If it does not arrive, the lock ends with its lease, or is met by this process again.
             if self.post(node, &holding.timeouts, &asked, Posted::Nothing).await.is_err() {
-                self.give_up(holding.token);
+                self.board.give_up(node, holding.token);
             }
         } else if matches!(lock, Lock::Held(..)) {
-            self.give_up(holding.token);
+            self.board.give_up(seat.node, holding.token);
         }
     }
 }

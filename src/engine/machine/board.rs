@@ -54,6 +54,7 @@
 //! A node is drained by the operator, whether it is up or down, and stays so until it is told
 //! otherwise or the machine is restarted.
 
+use super::given_up::GivenUp;
 use super::segment::Segment;
 use crate::limits::{
     BOARD_FLAP, BOARD_INTERVAL_MS_DEFAULT, BOARD_INTERVAL_MS_MAX, BOARD_STEADY, BOARD_UNWATCHED,
@@ -63,10 +64,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What is known about the nodes of one pool. Times are those of `World::uptime`.
 #[derive(Debug)]
-pub struct Board(Vec<Place>);
+pub struct Board {
+    places: Vec<Place>,
+    given_up: GivenUp,
+}
 
 type Slots = Segment<Slot, 512>;
 
@@ -117,13 +122,13 @@ impl Board {
             });
             Place { name, shared, own: Slot::default() }
         };
-        Self(names.iter().map(place).collect())
+        Self { places: names.iter().map(place).collect(), given_up: GivenUp::open(base) }
     }
 
     /// A board that nobody else shares, for the nodes of these names.
     pub fn private(names: &[u64]) -> Self {
         let place = |name: &u64| Place { name: *name, shared: None, own: Slot::default() };
-        Self(names.iter().map(place).collect())
+        Self { places: names.iter().map(place).collect(), given_up: GivenUp::private() }
     }
 
     /// Whether a node answers, as far as is known. True as well for one that is down and that
@@ -171,6 +176,26 @@ impl Board {
         !before.is_down
     }
 
+    /// The lock of this token on a node was given up by who asked for it, not knowing whether the
+    /// node will grant it. Whoever meets it there may have it.
+    pub fn give_up(&self, node: usize, token: u128) {
+        self.given_up.add(self.lock_mark(node, token));
+    }
+
+    /// Whether the lock of this token on a node was given up, as far as is remembered.
+    pub fn is_given_up(&self, node: usize, token: u128) -> bool {
+        self.given_up.contains(self.lock_mark(node, token))
+    }
+
+    /// The lock of this token is about to be asked for, again perhaps.
+    pub fn take_back(&self, node: usize, token: u128) {
+        self.given_up.remove(self.lock_mark(node, token));
+    }
+
+    fn lock_mark(&self, node: usize, token: u128) -> u64 {
+        xxh3_64_with_seed(&token.to_le_bytes(), self.places[node].name)
+    }
+
     /// A node that has failed was waited for in vain, or refused at once.
     pub fn set_hung(&self, node: usize, has_hung: bool) {
         self.slot(node).hung.store(has_hung.into(), SeqCst);
@@ -216,7 +241,7 @@ impl Board {
     /// `interval`, or longer if it goes up and down.
     pub fn claim_probe(&self, now: Duration, interval: Duration) -> Option<usize> {
         let interval = interval.as_millis() as u64;
-        (0..self.0.len()).find(|node| {
+        (0..self.places.len()).find(|node| {
             let slot = self.slot(*node);
             let state = slot.state();
             state.is_down && slot.claim(state, ms(now), 1, interval)
@@ -225,7 +250,7 @@ impl Board {
 
     /// Whether any node is down, and so has to be looked at.
     pub fn is_any_down(&self) -> bool {
-        (0..self.0.len()).any(|node| self.slot(node).state().is_down)
+        (0..self.places.len()).any(|node| self.slot(node).state().is_down)
     }
 
     /// What people want to know of a node.
@@ -245,7 +270,7 @@ impl Board {
     }
 
     fn slot(&self, node: usize) -> &Slot {
-        let Place { name, shared, own } = &self.0[node];
+        let Place { name, shared, own } = &self.places[node];
         let shared = shared.as_ref().map(|(segment, index)| &segment.slots()[*index]);
         shared.filter(|slot| slot.name.load(SeqCst) == *name).unwrap_or(own)
     }

@@ -13,6 +13,7 @@
 
 mod board;
 mod fork;
+mod given_up;
 mod queue;
 mod segment;
 mod who;

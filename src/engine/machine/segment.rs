@@ -3,6 +3,7 @@
 //! ```text
 //! /dev/shm/sessclust-u<uid>/queue-<layout>-<machine, 16 digits>     queues, queue.rs
 //! /dev/shm/sessclust-u<uid>/board-<layout>-<machine, 16 digits>     the health board, board.rs
+//! /dev/shm/sessclust-u<uid>/locks-<layout>-<machine, 16 digits>     locks given up, given_up.rs
 //! ```
 //!
 //! Each begins with a word that says what it is and in which layout; its slots follow from byte 64.
@@ -17,7 +18,7 @@
 #![allow(unsafe_code, reason = "mapping memory is the one thing here that no safe function does")]
 
 use super::who::Identity;
-use super::{board, queue};
+use super::{board, given_up, queue};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -53,6 +54,14 @@ unsafe impl Slot for board::Slot {
     const NAME: &'static str = "board";
     /// "scbo".
     const MARK: u32 = 0x7363_626f;
+    const LAYOUT: u32 = 1;
+}
+
+// SAFETY: it is one atomic.
+unsafe impl Slot for given_up::Word {
+    const NAME: &'static str = "locks";
+    /// "sclo".
+    const MARK: u32 = 0x7363_6c6f;
     const LAYOUT: u32 = 1;
 }
 
