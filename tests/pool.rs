@@ -102,7 +102,7 @@ fn counters_of_two_servers_on_three_nodes_are_exact() {
         for server in &servers {
             assert_eq!(count(&server.call(&format!("life {id}")).value()), CLIENTS * ROUNDS);
         }
-        assert_eq!(nodes.iter().filter(|node| node.has(&id)).count(), 1, "one copy");
+        assert_eq!(nodes.iter().filter(|node| node.has(&id)).count(), 2, "two copies");
     }
     assert!(nodes.iter().all(|node| node.stat("curr_items") > SESSIONS / 10), "all have some");
     for server in servers {
@@ -382,61 +382,59 @@ impl Spread {
         Self { counts: vec![1; sessions], ids }
     }
 
-    /// Uses all sessions once. Those in `lost` must fail, within the time-outs and with one warning
-    /// that names the node.
-    fn use_all(&mut self, server: &Fpm, lost: &[bool], node: &Memcached) {
+    /// Uses all sessions once. Those in `anew` begin again; no request fails.
+    fn use_all(&mut self, server: &Fpm, anew: &[bool]) {
         for (session, id) in self.ids.iter().enumerate() {
-            let started = Instant::now();
-            let answer = server.call(&format!("increment {id}"));
-            if lost[session] {
-                let warning = answer.failure();
-                assert!(warning.contains(&node.name()), "{warning}");
-                assert!(started.elapsed() < FAILURE_MAX, "{:?}: {warning}", started.elapsed());
-            } else {
-                self.counts[session] += 1;
-                assert_eq!(count(&answer.value()), self.counts[session]);
-            }
+            let expected = if anew[session] { 1 } else { self.counts[session] + 1 };
+            assert_eq!(count(&server.call(&format!("increment {id}")).value()), expected);
+            self.counts[session] = expected;
         }
     }
 }
 
+/// Waits until one of the server's processes says that a node is used again.
+fn wait_until_back(server: &Fpm) {
+    wait_for("the node to be used again", || {
+        server.call("life one").value();
+        server.log().contains("is back").then_some(())
+    });
+}
+
 #[test]
-fn a_dead_node_fails_its_sessions_only_and_comes_back() {
+fn with_one_copy_the_sessions_of_a_dead_node_start_anew_and_no_request_fails() {
     const SESSIONS: usize = 30;
     let Some(mut nodes) = three_nodes() else { return };
-    let Some(fpm) = Fpm::start(&setup(&nodes), &[Pool::new(2)]) else { return };
+    let setup = setup(&nodes).with("sessclust.replicas=1");
+    let Some(fpm) = Fpm::start(&setup, &[Pool::new(2)]) else { return };
     let mut spread = Spread::new(&fpm, SESSIONS);
-    for node in &mut nodes {
-        let lost: Vec<bool> = spread.ids.iter().map(|id| node.has(id)).collect();
-        assert!(lost.contains(&true) && lost.contains(&false));
-        node.kill();
-        for _ in 0..2 {
-            spread.use_all(&fpm, &lost, node);
-        }
-        node.restart();
-        // What only it had is gone.
-        for (count, lost) in spread.counts.iter_mut().zip(lost) {
-            *count = if lost { 0 } else { *count };
-        }
-        spread.use_all(&fpm, &[false; SESSIONS], node);
-    }
+    let lost: Vec<bool> = spread.ids.iter().map(|id| nodes[0].has(id)).collect();
+    assert!(lost.contains(&true) && lost.contains(&false));
+    nodes[0].kill();
+    spread.use_all(&fpm, &lost);
+    spread.use_all(&fpm, &[false; SESSIONS]);
+    assert_eq!(fpm.log().matches("node is down").count(), 1, "{}", fpm.log());
+    nodes[0].restart();
+    wait_until_back(&fpm);
+    // They are found where they were kept meanwhile, and move back.
+    spread.use_all(&fpm, &[false; SESSIONS]);
+    let moved: Vec<bool> = spread.ids.iter().map(|id| nodes[0].has(id)).collect();
+    assert_eq!(moved, lost);
 }
 
 #[test]
-fn a_hung_node_fails_its_sessions_within_the_timeouts_and_loses_nothing() {
-    const SESSIONS: usize = 9;
+fn with_one_copy_a_node_that_hangs_is_waited_for_once() {
+    const SESSIONS: usize = 30;
     let Some(nodes) = three_nodes() else { return };
-    let setup = setup(&nodes).with(SHORT_LEASE);
+    let setup = setup(&nodes).with("sessclust.replicas=1");
     let Some(fpm) = Fpm::start(&setup, &[Pool::new(1)]) else { return };
     let mut spread = Spread::new(&fpm, SESSIONS);
-    for node in &nodes {
-        let lost: Vec<bool> = spread.ids.iter().map(|id| node.has(id)).collect();
-        node.signal(Signal::STOP);
-        spread.use_all(&fpm, &lost, node);
-        node.signal(Signal::CONT);
-        // It now takes a lock that nobody waits for any more, until that one's lease has ended.
-        spread.use_all(&fpm, &[false; SESSIONS], node);
-    }
+    let lost: Vec<bool> = spread.ids.iter().map(|id| nodes[0].has(id)).collect();
+    assert!(lost.iter().filter(|lost| **lost).count() > 2);
+    nodes[0].signal(Signal::STOP);
+    spread.use_all(&fpm, &lost);
+    let timeouts = fpm.call("counter timeouts").value();
+    assert_eq!(timeouts, "1");
+    nodes[0].signal(Signal::CONT);
 }
 
 #[test]
@@ -453,7 +451,10 @@ fn a_write_to_a_node_that_hangs_is_reported_as_unknown() {
     assert!(warning.contains("may or may not have been saved"), "{warning}");
     assert!(warning.contains(&node.name()), "{warning}");
     node.signal(Signal::CONT);
-    let found = count(&php.call("increment one").value());
+    let found = wait_for("the node to be used again", || {
+        let answer = php.call("increment one");
+        answer.ok.then(|| count(&answer.value()))
+    });
     assert!((2..=3).contains(&found), "{found}");
 }
 
@@ -587,7 +588,8 @@ fn adding_a_node_logs_nobody_out() {
         }
     }
     let on_new = (0..SESSIONS).filter(|session| nodes[2].has(&format!("s{session}"))).count();
-    assert!((SESSIONS / 10..SESSIONS * 2 / 3).contains(&on_new), "{on_new} have moved");
+    // Two of three nodes have each.
+    assert!((SESSIONS / 3..SESSIONS).contains(&on_new), "{on_new} have moved");
 }
 
 #[test]

@@ -105,8 +105,8 @@ fn options() -> Result<Options, String> {
 /// What the figures depend on.
 fn conditions(options: &Options) -> String {
     let mut lines = vec![format!(
-        "{} cores, {}, {}, {}. php-fpm with {WORKERS} processes, {SESSIONS} sessions, {} requests a \
-         second, three servers; what stands still does so for {} s.",
+        "{} cores, {}, {}, {}. php-fpm with {WORKERS} processes, {SESSIONS} sessions, {} requests \
+         a second, three servers; what stands still does so for {} s.",
         thread::available_parallelism().map_or(0, usize::from),
         version("php", "PHP"),
         version("memcached", "memcached"),
