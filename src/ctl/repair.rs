@@ -43,6 +43,11 @@ impl Repair {
         let mut cluster = pool.cluster()?;
         let mut summary = Summary::default();
         pool.runtime()?.block_on(async {
+            let is_of_all = self.node.is_none() && !self.dry_run;
+            let lives = match is_of_all {
+                true => Some(cluster.lives(&pool.settings).await),
+                false => None,
+            };
             let mut sessions: Vec<(Digest, usize)> = Vec::new();
             for node in listed {
                 if let Err(failure) = list(pool, node, &mut sessions).await {
@@ -70,6 +75,11 @@ impl Repair {
                 progress.step();
             }
             progress.end();
+            if let Some(lives) = lives
+                && summary.is_complete()
+            {
+                cluster.mark_whole(lives, &pool.settings).await;
+            }
         });
         summary.reasons(&mut stderr());
         print!("{}", summary.text(self.dry_run));
@@ -128,6 +138,12 @@ impl Summary {
                 self.more_failures += 1;
             }
         }
+    }
+
+    /// Whether every session is known to have its copies, or is in the hands of requests.
+    fn is_complete(&self) -> bool {
+        let has_failed = !self.failures.is_empty() || self.failed > 0;
+        !has_failed && self.silent_nodes == 0 && self.copies_damaged == 0
     }
 
     /// Says why something failed.

@@ -68,6 +68,10 @@ pub const REPLACEMENT_PAUSE: Duration = Duration::from_millis(2);
 /// PHP's `session.gc_maxlifetime`.
 pub const LIFETIME_DEFAULT_S: u64 = 1440;
 
+/// Time within which nodes that begin to be used were started together, in microseconds. Each is
+/// first seen when the first session comes that it has to keep.
+pub const BIRTHS_TOGETHER_US: u64 = 60_000_000;
+
 /// How long an answer is still read for when its time is up: it has arrived while another node was
 /// waited for, or it has not.
 pub const LATE_ANSWER_GRACE: Duration = Duration::from_millis(5);

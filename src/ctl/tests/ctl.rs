@@ -189,6 +189,29 @@ fn a_rolling_restart_with_a_repair_after_each_loses_no_idle_session() {
 }
 
 #[test]
+fn nodes_are_noted_as_whole_by_a_repair_of_all_sessions_that_all_took_part_in() {
+    let Some(mut site) = Site::start() else { return };
+    let whole = |site: &Site, nodes: &[usize]| -> Vec<bool> {
+        let mark = |node: &usize| site.raw(*node).get("sc:birth").unwrap_or_default();
+        nodes.iter().map(|node| mark(node).ends_with(b" whole")).collect()
+    };
+    site.ctl(&["repair", "--dry-run"]);
+    let first = site.addresses()[0].to_string();
+    site.ctl(&["repair", &first]);
+    assert_eq!(whole(&site, &[0, 1, 2]), [false; 3]);
+    site.servers[0].kill();
+    site.ctl(&["repair"]);
+    assert_eq!(whole(&site, &[1, 2]), [false; 2]);
+    site.servers[0].restart();
+    for _ in 0..2 {
+        assert_eq!(site.ctl(&["repair"]).code, 0);
+        assert_eq!(whole(&site, &[0, 1, 2]), [true; 3]);
+    }
+    let mark = site.raw(0).get("sc:birth").expect("a mark");
+    assert_eq!(mark.iter().filter(|byte| **byte == b' ').count(), 2, "noted once");
+}
+
+#[test]
 fn a_repair_leaves_each_session_the_life_that_it_has() {
     let Some(mut site) = Site::start() else { return };
     let list = site.list("shop");

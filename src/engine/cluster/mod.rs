@@ -42,14 +42,18 @@ mod repair;
 pub mod ring;
 
 pub use open::Origin;
-pub use repair::{Found, Place, Repaired, digest_of_key};
+pub use repair::{Found, Lives, Place, Repaired, digest_of_key};
 
 use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::config::{RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{DRAWS_MAX, ID_BYTES_MAX, LIFETIME_DEFAULT_S, LOCK_LEASE_MARGIN};
-use crate::machine::{Board, Queue, Ticket};
-use crate::node::{Answer, Cause, Failure, Late, Link, Node, Tag, Timeouts, World};
+use crate::limits::{
+    BIRTHS_TOGETHER_US, DRAWS_MAX, ID_BYTES_MAX, LIFETIME_DEFAULT_S, LOCK_LEASE_MARGIN,
+};
+use crate::machine::{Birth, Board, Queue, Ticket};
+use crate::node::{
+    Answer, Cause, Failure, Late, Link, Node, Tag, Timeouts, World, birth_key, birth_of,
+};
 use crate::session::id::{Digest, SessionId};
 use crate::stats::{Counter, Counters};
 use crate::wire::memcached::meta::{Condition, Opaque, Request};
@@ -453,19 +457,44 @@ impl Cluster {
     }
 
     /// Whether a session may be taken for a new one, rule 3. `has_none` says of a node whether it
-    /// has answered that it has no record.
-    fn may_be_new(&self, list: &[usize], has_none: impl Fn(usize) -> bool) -> bool {
+    /// has answered that it has no record. A round trip more where it depends on what a repair has
+    /// noted on the nodes.
+    async fn may_be_new(
+        &mut self,
+        list: &[usize],
+        has_none: impl Fn(usize) -> bool,
+        timeouts: &Timeouts,
+    ) -> bool {
         let of_interest = &list[..list.len().min(2 * self.copies - 1)];
         let (missing, unknown): (Vec<usize>, Vec<usize>) =
             of_interest.iter().partition(|node| has_none(**node));
-        // The one that does not answer may have it, if those that should have it too were restarted
-        // since.
-        let is_old = |node: &usize| {
-            let lifetime_us = self.lifetime_s.saturating_mul(1_000_000);
-            let born_us = self.nodes[*node].birth_us();
-            born_us.is_some_and(|born_us| born_us.saturating_add(lifetime_us) < self.now_us())
+        let silent = match unknown[..] {
+            [] => return true,
+            [silent] => silent,
+            _ => return false,
         };
-        unknown.is_empty() || unknown.len() == 1 && missing.iter().all(is_old)
+        let all_know = |this: &Self| missing.iter().all(|node| this.knows_what(*node, silent));
+        if all_know(self) {
+            return true;
+        }
+        let ask = |node: &usize| (*node, vec![get(birth_key())]);
+        let asked: Vec<_> = missing.iter().map(ask).collect();
+        for (node, result) in missing.iter().zip(self.exchange_all(timeouts, &asked).await) {
+            if let Ok([Answer::Value { bytes, .. }]) = result.as_deref() {
+                self.born(*node, birth_of(bytes));
+            }
+        }
+        all_know(self)
+    }
+
+    /// Whether a node that answers has all sessions that it should have of those that `silent` has:
+    /// it has lost none in their lifetime, has got them back, or was there before `silent` was.
+    fn knows_what(&self, node: usize, silent: usize) -> bool {
+        let Some(birth) = self.board.birth(node) else { return false };
+        let is_before = |limit_us: Option<u64>| limit_us.is_some_and(|limit| birth.at_us <= limit);
+        let lifetime_us = self.lifetime_s.saturating_mul(1_000_000);
+        let started_us = self.board.birth(silent).map(|birth| birth.at_us + BIRTHS_TOGETHER_US);
+        birth.is_whole || is_before(self.now_us().checked_sub(lifetime_us)) || is_before(started_us)
     }
 
     /// Nobody who could know has answered.
@@ -615,7 +644,7 @@ impl Cluster {
         let Err(failure) = &result else { return result };
         self.counters.add(
             match failure.cause {
-                Cause::Connect => Counter::ConnectFailures,
+                Cause::Connect | Cause::Shortage => Counter::ConnectFailures,
                 Cause::Closed | Cause::Stale => Counter::Reconnects,
                 Cause::Timeout => Counter::Timeouts,
                 Cause::Cut | Cause::Nonsense => Counter::BrokenConnections,
@@ -643,9 +672,18 @@ impl Cluster {
         }
     }
 
+    /// A node has told when it was born. Whoever wrote that may have had a clock that is ahead.
+    fn born(&self, node: usize, Birth { at_us, is_whole }: Birth) {
+        self.board.born(node, Birth { at_us: at_us.min(self.now_us()), is_whole });
+    }
+
     /// Deals with the answers that were not waited for.
     fn take_late(&mut self, node: usize) {
-        for Late { tag, answer } in self.nodes[node].late() {
+        let late = self.nodes[node].late();
+        if let Some(birth) = self.nodes[node].news_of_birth() {
+            self.born(node, birth);
+        }
+        for Late { tag, answer } in late {
             let Some(index) = self.posted.iter().position(|(posted, _)| *posted == tag) else {
                 continue;
             };

@@ -144,9 +144,12 @@ impl Cluster {
         for seat in &mut holding.seats {
             seat.read = seat.stamp;
         }
+        if holding.base.is_some() {
+            return Ok(());
+        }
         let has_none =
             |node| holding.seats.iter().any(|seat| seat.node == node && seat.cas.is_none());
-        if holding.base.is_none() && !self.may_be_new(&holding.list, has_none) {
+        if !self.may_be_new(&holding.list, has_none, &holding.timeouts).await {
             let error = holding.failure.take();
             return Err(error.unwrap_or_else(|| self.no_node(&holding.digest, holding.stage, None)));
         }

@@ -129,7 +129,9 @@ impl Cluster {
                 return Err(error);
             }
             let has_none = |node| survey.copies.iter().any(|f| f.node == node && f.cas.is_none());
-            if survey.copies.is_empty() || !self.may_be_new(&survey.list, has_none) {
+            let timeouts = timeouts(settings);
+            if survey.copies.is_empty() || !self.may_be_new(&survey.list, has_none, &timeouts).await
+            {
                 return Err(self.no_node(digest, stage, survey.failure.as_ref()));
             }
         }

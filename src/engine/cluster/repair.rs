@@ -16,7 +16,7 @@ use super::open::{Unreadable, copy_of};
 use super::record::{Record, RecordError};
 use super::{Base, Cluster, Keys, get, set, timeouts};
 use crate::config::Settings;
-use crate::node::{Answer, Link};
+use crate::node::{Answer, Link, birth_key, whole};
 use crate::session::id::Digest;
 use crate::wire::memcached::{Cas, Ttl};
 use std::time::Duration;
@@ -70,6 +70,16 @@ pub struct Repaired {
     pub damaged: usize,
     /// Why copies could not be looked at or stored, each with its node.
     pub failures: Vec<String>,
+}
+
+/// The servers that a repair of all sessions began with, and their birth marks.
+pub struct Lives(Vec<Life>);
+
+struct Life {
+    node: usize,
+    link: Option<Link>,
+    cas: Option<Cas>,
+    mark: Vec<u8>,
 }
 
 /// A node's copy, for as long as its connection stands.
@@ -162,6 +172,40 @@ impl Cluster {
         }
         repaired.is_whole = good + repaired.written == self.copies;
         repaired
+    }
+
+    /// Notes which servers a repair of all sessions begins with; those that are drained get none
+    /// of them.
+    pub async fn lives(&mut self, settings: &Settings) -> Lives {
+        let nodes = (0..self.nodes.len()).filter(|node| !self.board.is_drained(*node));
+        let asked: Vec<_> = nodes.map(|node| (node, vec![get(birth_key())])).collect();
+        let answers = self.exchange_all_again(&timeouts(settings), &asked).await;
+        let mut lives = Vec::new();
+        for ((node, _), answers) in asked.into_iter().zip(answers) {
+            if let Ok(Some(Answer::Value { bytes, cas, .. })) =
+                answers.map(|answers| answers.into_iter().next())
+            {
+                lives.push(Life { node, link: self.nodes[node].link(), cas, mark: bytes });
+            }
+        }
+        Lives(lives)
+    }
+
+    /// All sessions have the copies that they should have. So what these servers do not have, they
+    /// have not lost, and rule 3 may believe them before they are as old as a session can be.
+    /// Whoever has been restarted since is left out. Says how many it has noted that on.
+    pub async fn mark_whole(&mut self, lives: Lives, settings: &Settings) -> usize {
+        let lives = lives.0.into_iter().filter(|life| life.link == self.nodes[life.node].link());
+        let marks: Vec<_> = lives.map(|life| (life.node, life.cas, whole(&life.mark))).collect();
+        let asked: Vec<_> = marks
+            .iter()
+            .map(|(node, cas, mark)| (*node, vec![set(birth_key(), mark, Ttl::UNLIMITED, *cas)]))
+            .collect();
+        let answers = self.exchange_all(&timeouts(settings), &asked).await;
+        let is_done = |answers: &Result<Vec<Answer>, _>| {
+            matches!(answers.as_deref(), Ok([Answer::Done { .. }]))
+        };
+        answers.iter().filter(|answers| is_done(answers)).count()
     }
 
     /// The copies of a session that matter for its repair.

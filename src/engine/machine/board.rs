@@ -16,7 +16,8 @@
 //! latency   u64        of the last probe, in us; 0: none yet
 //! drained   u64        DRAINED; anything else: not
 //! hung      u64        1: it was waited for in vain; anything else: it refused, or answered since
-//! reason    128 bytes  text, up to the first 0
+//! birth     u64        when its server was first seen empty, in us of Unix time | whole (63, 1 bits)
+//! reason    120 bytes  text, up to the first 0
 //! ```
 //!
 //! Times are `World::uptime` in milliseconds, and 0 is none. All that decides is in `state`, which
@@ -51,6 +52,13 @@
 //!   caller, which finds out by using the node. Once the node has answered, the next look is one
 //!   interval later.
 //!
+//! # Births
+//!
+//! What a node does not have, it may have lost when it was restarted. So the board remembers the
+//! latest birth of each that any process was told of by a new connection. It is there before the
+//! first answer of that server is believed, and a process whose connection still stands talks to
+//! the server of that life.
+//!
 //! A node is drained by the operator, whether it is up or down, and stays so until it is told
 //! otherwise or the machine is restarted.
 
@@ -83,6 +91,29 @@ struct Place {
     shared: Option<(Arc<Slots>, usize)>,
     /// Used if there is none, or it has become another node's.
     own: Slot,
+}
+
+/// When a node began its life, empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// In microseconds of Unix time.
+    pub at_us: u64,
+    /// Whether it has got back since what it may have lost.
+    pub is_whole: bool,
+}
+
+impl Birth {
+    /// That of a node that may have been born at this moment.
+    pub const JUST: Self = Self { at_us: u64::MAX >> 1, is_whole: false };
+
+    /// Later ones are greater, and one that is whole is greater than the same before.
+    fn pack(self) -> u64 {
+        self.at_us << 1 | u64::from(self.is_whole)
+    }
+
+    fn unpack(bits: u64) -> Self {
+        Self { at_us: bits >> 1, is_whole: bits & 1 != 0 }
+    }
 }
 
 /// What people want to know of a node.
@@ -159,6 +190,20 @@ impl Board {
     /// Takes a node out of use, or back into it.
     pub fn drain(&self, node: usize, is_drained: bool) {
         self.slot(node).drained.store(if is_drained { DRAINED } else { 0 }, SeqCst);
+    }
+
+    /// A connection to a node has told when it was born. The latest birth counts, whoever tells of
+    /// an earlier one, for that was another life.
+    pub fn born(&self, node: usize, birth: Birth) {
+        let (slot, bits) = (self.slot(node), birth.pack());
+        if slot.birth.load(SeqCst) < bits {
+            slot.birth.fetch_max(bits, SeqCst);
+        }
+    }
+
+    /// When a node was born, if any process of this machine knows.
+    pub fn birth(&self, node: usize) -> Option<Birth> {
+        Some(self.slot(node).birth.load(SeqCst)).filter(|bits| *bits != 0).map(Birth::unpack)
     }
 
     /// A node has not answered. Says whether this has taken it down.
@@ -298,7 +343,8 @@ pub(super) struct Slot {
     latency: AtomicU64,
     drained: AtomicU64,
     hung: AtomicU64,
-    reason: [AtomicU64; 16],
+    birth: AtomicU64,
+    reason: [AtomicU64; 15],
 }
 
 impl Slot {
@@ -319,8 +365,8 @@ impl Slot {
         let (index, slot) = undrained.min_by_key(|(_, slot)| slot.opened.load(SeqCst))?;
         let before = slot.name.load(SeqCst);
         slot.name.compare_exchange(before, name, SeqCst, SeqCst).ok()?;
-        let words =
-            [&slot.state, &slot.look, &slot.since, &slot.latency, &slot.drained, &slot.hung];
+        let Self { state, look, since, latency, drained, hung, birth, .. } = slot;
+        let words = [state, look, since, latency, drained, hung, birth];
         words.into_iter().chain(&slot.reason).for_each(|word| word.store(0, SeqCst));
         Some(index)
     }

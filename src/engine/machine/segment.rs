@@ -54,7 +54,7 @@ unsafe impl Slot for board::Slot {
     const NAME: &'static str = "board";
     /// "scbo".
     const MARK: u32 = 0x7363_626f;
-    const LAYOUT: u32 = 1;
+    const LAYOUT: u32 = 2;
 }
 
 // SAFETY: it is one atomic.

@@ -39,7 +39,7 @@ impl Connection {
     ) -> Result<Self, Broken> {
         let started = Instant::now();
         let stream = world.connect(&address.endpoint).await;
-        let stream = stream.map_err(|error| Broken::of_io(&error))?;
+        let stream = stream.map_err(|error| Broken::of_connecting(&error))?;
         let mut pipeline = Pipeline::new(stream);
         pipeline.set_patience(patience.saturating_sub(started.elapsed()));
         let greeting = Greeting::ask(&mut pipeline).await?;

@@ -31,10 +31,13 @@ pub use survey::{Statistics, Survey};
 pub use world::{Connecting, Stream, System, World};
 
 use crate::config::save_path::NodeAddress;
+use crate::config::time_with_unit;
 use crate::limits::LATE_ANSWER_GRACE;
+use crate::machine::Birth;
 use crate::wire::memcached::meta::{Condition, Opaque, Request};
 use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
 use connection::Connection;
+use rustix::io::Errno;
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::time::{Instant, timeout_at};
@@ -92,6 +95,9 @@ pub struct Timeouts {
 pub enum Cause {
     /// No connection could be had, or the server is none that can be used. Nothing was sent.
     Connect,
+    /// No connection could be made for want of descriptors, ports or memory on this machine, which
+    /// says nothing about the node. Nothing was sent.
+    Shortage,
     /// A connection that was idle turned out to be closed before anything was sent.
     Closed,
     /// A connection that was idle turned out to be closed: no answer to anything that was sent.
@@ -139,7 +145,7 @@ impl Failure {
 
     /// Whether the node may have carried out what it was sent, or may still.
     pub fn may_have_been_sent(&self) -> bool {
-        !matches!(self.cause, Cause::Connect | Cause::Closed)
+        !matches!(self.cause, Cause::Connect | Cause::Shortage | Cause::Closed)
     }
 
     /// Whether a connection was to blame that had been closed while it was idle: another one may
@@ -177,9 +183,15 @@ pub struct Late {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link(u64);
 
-/// The key of an item that is added when it is missing and never changed: its value is when the
-/// server was first seen empty, in microseconds of Unix time, behind a random number.
-const BIRTH: &[u8] = b"sc:birth";
+/// The key of an item that is added when it is missing: its value is when the server was first seen
+/// empty, in microseconds of Unix time, behind a random number. A repair that has given the server
+/// all that it should have adds that to it, [`whole`].
+pub fn birth_key() -> Key<'static> {
+    Key::new(b"sc:birth").expect("printable")
+}
+
+/// What a birth mark ends with if the server has got back all that it may have lost.
+const WHOLE: &str = "whole";
 
 /// What the birth mark is asked for with.
 const BIRTH_TAG: Tag = Tag(0);
@@ -189,7 +201,8 @@ pub struct Node {
     address: NodeAddress,
     /// Whether it is asked for its birth mark.
     marks_birth: bool,
-    birth_us: Option<u64>,
+    /// What the birth mark says, if it was read since somebody wanted to know.
+    birth: Option<Birth>,
     connection: Option<Connection>,
     /// When the answers to what was sent have to be here.
     deadline: Instant,
@@ -206,7 +219,7 @@ impl Node {
         Self {
             address,
             marks_birth: false,
-            birth_us: None,
+            birth: None,
             connection: None,
             deadline: Instant::now(),
             links: 0,
@@ -221,10 +234,9 @@ impl Node {
         Self { marks_birth: true, ..Self::new(address) }
     }
 
-    /// When the connected server was first seen empty, in microseconds of Unix time; none if that
-    /// is not known.
-    pub fn birth_us(&self) -> Option<u64> {
-        self.birth_us
+    /// What a new connection has brought to light about the server's birth, once.
+    pub fn news_of_birth(&mut self) -> Option<Birth> {
+        self.birth.take()
     }
 
     /// Its address.
@@ -256,36 +268,44 @@ impl Node {
     /// Connects, if no connection stands.
     ///
     /// # Errors
-    /// [`Cause::Connect`].
+    /// [`Cause::Connect`], [`Cause::Shortage`].
     pub async fn connect(&mut self, world: &dyn World, timeouts: &Timeouts) -> Result<(), Failure> {
         if self.connection.is_some() {
             return Ok(());
         }
         let deadline = Instant::now() + timeouts.connect;
-        let connecting = Connection::open(world, &self.address, timeouts.connect);
-        self.round_trips += 1;
-        let (is_timeout, reason) = match timeout_at(deadline, connecting).await {
-            Ok(Ok(connection)) => {
-                self.links += 1;
-                self.connection = Some(connection);
-                self.birth_us = None;
-                return Ok(());
-            }
-            Ok(Err(Broken { cause, reason })) if cause != Cause::Timeout => (false, reason),
-            Ok(Err(_)) | Err(_) => {
-                let spent = crate::config::time_with_unit(timeouts.connect);
-                (true, format!("no answer within {spent} (sessclust.connect_timeout)"))
+        let mut has_tried = false;
+        let broken = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let connecting = Connection::open(world, &self.address, left);
+            self.round_trips += 1;
+            match timeout_at(deadline, connecting).await {
+                Ok(Ok(connection)) => {
+                    self.links += 1;
+                    self.connection = Some(connection);
+                    return Ok(());
+                }
+                // Any connection may be cut; a server that lives takes another one.
+                Ok(Err(Broken { cause: Cause::Cut, .. })) if !has_tried => has_tried = true,
+                Ok(Err(broken)) => break broken,
+                Err(_) => break Broken::late(),
             }
         };
+        let reason = broken.within(timeouts.connect, "sessclust.connect_timeout");
         let text = format!("cannot connect to {}: {reason}", self.address);
-        Err(Failure::new(Cause::Connect, text, is_timeout).after(deadline, timeouts.connect))
+        let cause = match broken.cause {
+            Cause::Shortage => Cause::Shortage,
+            _ => Cause::Connect,
+        };
+        let failure = Failure::new(cause, text, broken.cause == Cause::Timeout);
+        Err(failure.after(deadline, timeouts.connect))
     }
 
     /// How long a node takes to say what it is, on a connection of its own: for looking at one that
     /// did not answer, without touching what others use.
     ///
     /// # Errors
-    /// [`Cause::Connect`].
+    /// As [`Node::connect`].
     pub async fn probe(
         world: &dyn World,
         address: &NodeAddress,
@@ -403,7 +423,7 @@ impl Node {
 
     /// Asks when the server was born; the answer comes before that to anything else.
     async fn ask_birth(&mut self, world: &dyn World, timeouts: &Timeouts) -> Result<(), Failure> {
-        let key = Key::new(BIRTH).expect("printable");
+        let key = birth_key();
         let now_us = world.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let value = format!("{:016x} {now_us}", world.random() as u64);
         let opaque = Opaque(0);
@@ -426,17 +446,14 @@ impl Node {
     }
 
     fn take_birth(&mut self) {
-        let mut birth_us = None;
-        self.late.retain(|late| {
-            if late.tag == BIRTH_TAG
-                && let Some(Answer::Value { bytes, .. }) = &late.answer
-            {
-                let text = std::str::from_utf8(bytes).ok();
-                birth_us = text.and_then(|text| text.split_once(' ')?.1.parse().ok());
+        for late in self.late.extract_if(.., |late| late.tag == BIRTH_TAG) {
+            match late.answer {
+                Some(Answer::Value { bytes, .. }) => self.birth = Some(birth_of(&bytes)),
+                Some(Answer::Missing | Answer::ServerError(..)) => self.birth = Some(Birth::JUST),
+                // Added, or there already; or lost with the connection.
+                _ => {}
             }
-            late.tag != BIRTH_TAG
-        });
-        self.birth_us = birth_us.or(self.birth_us);
+        }
     }
 
     /// Closes the connection unless all went well.
@@ -445,21 +462,15 @@ impl Node {
         result: Result<Result<T, Broken>, tokio::time::error::Elapsed>,
         timeouts: &Timeouts,
     ) -> Result<T, Failure> {
-        let address = &self.address;
-        let (cause, text) = match result {
+        let broken = match result {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(Broken { cause, reason })) if cause != Cause::Timeout => {
-                (cause, format!("node {address}: {reason}"))
-            }
-            Ok(Err(_)) | Err(_) => {
-                let spent = crate::config::time_with_unit(timeouts.request);
-                let text =
-                    format!("node {address}: no answer within {spent} (sessclust.request_timeout)");
-                (Cause::Timeout, text)
-            }
+            Ok(Err(broken)) => broken,
+            Err(_) => Broken::late(),
         };
+        let reason = broken.within(timeouts.request, "sessclust.request_timeout");
+        let text = format!("node {}: {reason}", self.address);
         self.close();
-        let failure = Failure::new(cause, text, cause == Cause::Timeout);
+        let failure = Failure::new(broken.cause, text, broken.cause == Cause::Timeout);
         Err(failure.after(self.deadline, timeouts.request))
     }
 
@@ -469,6 +480,24 @@ impl Node {
             let lost = connection.into_owed().into_iter();
             self.late.extend(lost.map(|tag| Late { tag, answer: None }));
         }
+    }
+}
+
+/// What a birth mark says; a server whose mark cannot be read may have lost anything.
+pub fn birth_of(value: &[u8]) -> Birth {
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let mut words = text.split(' ').skip(1);
+    match words.next().and_then(|word| word.parse().ok()) {
+        Some(at_us) => Birth { at_us, is_whole: words.next() == Some(WHOLE) },
+        None => Birth::JUST,
+    }
+}
+
+/// The birth mark of a server that has got back all that it may have lost.
+pub fn whole(value: &[u8]) -> Vec<u8> {
+    match birth_of(value).is_whole {
+        true => value.to_vec(),
+        false => [value, b" ", WHOLE.as_bytes()].concat(),
     }
 }
 
@@ -485,6 +514,31 @@ impl Broken {
             _ => Cause::Cut,
         };
         Self { cause, reason: error.to_string() }
+    }
+
+    /// No connection could be made.
+    fn of_connecting(error: &std::io::Error) -> Self {
+        let cause = match error.raw_os_error().map(Errno::from_raw_os_error) {
+            // What runs out here, source: socket(2), connect(2).
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+            | Some(Errno::ADDRNOTAVAIL) => Cause::Shortage,
+            _ if error.kind() == std::io::ErrorKind::TimedOut => Cause::Timeout,
+            _ => Cause::Connect,
+        };
+        Self { cause, reason: error.to_string() }
+    }
+
+    /// No answer in time.
+    fn late() -> Self {
+        Self::of_io(&std::io::ErrorKind::TimedOut.into())
+    }
+
+    /// What is said of it, `patience` being what `setting` allowed.
+    fn within(&self, patience: Duration, setting: &str) -> String {
+        match self.cause {
+            Cause::Timeout => format!("no answer within {} ({setting})", time_with_unit(patience)),
+            _ => self.reason.clone(),
+        }
     }
 
     fn nonsense(reason: impl fmt::Display) -> Self {

@@ -156,8 +156,7 @@ impl Pipeline {
                 Ok(Decoded::Incomplete { at_least }) => {
                     self.stream.set_patience(MEMCACHED_LIST_PAUSE_MAX);
                     let piece = timeout(MEMCACHED_LIST_PAUSE_MAX, self.read(at_least)).await;
-                    piece
-                        .unwrap_or_else(|_| Err(Broken::of_io(&io::ErrorKind::TimedOut.into())))?;
+                    piece.unwrap_or_else(|_| Err(Broken::late()))?;
                 }
                 Ok(Decoded::Reply { reply, consumed }) => {
                     match reply {

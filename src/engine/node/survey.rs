@@ -50,10 +50,10 @@ impl<'a> Survey<'a> {
     ) -> Result<Self, Failure> {
         let connecting = async {
             let stream = world.connect(&address.endpoint).await;
-            stream.map_err(|error| Broken::of_io(&error))
+            stream.map_err(|error| Broken::of_connecting(&error))
         };
         let stream = in_time(timeouts.connect, connecting).await.map_err(|broken| {
-            let reason = broken.reason_within(timeouts.connect, "sessclust.connect_timeout");
+            let reason = broken.within(timeouts.connect, "sessclust.connect_timeout");
             let text = format!("cannot connect to {address}: {reason}");
             Failure::new(Cause::Connect, text, broken.cause == Cause::Timeout)
         })?;
@@ -144,18 +144,9 @@ impl<'a> Survey<'a> {
     }
 
     fn failure(&self, broken: Broken) -> Failure {
-        let reason = broken.reason_within(self.timeouts.request, "sessclust.request_timeout");
+        let reason = broken.within(self.timeouts.request, "sessclust.request_timeout");
         let text = format!("node {}: {reason}", self.address);
         Failure::new(broken.cause, text, broken.cause == Cause::Timeout)
-    }
-}
-
-impl Broken {
-    fn reason_within(&self, spent: Duration, setting: &str) -> String {
-        match self.cause {
-            Cause::Timeout => format!("no answer within {} ({setting})", time_with_unit(spent)),
-            _ => self.reason.clone(),
-        }
     }
 }
 
@@ -163,8 +154,7 @@ async fn in_time<T>(
     patience: Duration,
     task: impl Future<Output = Result<T, Broken>>,
 ) -> Result<T, Broken> {
-    let late = || Broken::of_io(&std::io::ErrorKind::TimedOut.into());
-    timeout(patience, task).await.unwrap_or_else(|_| Err(late()))
+    timeout(patience, task).await.unwrap_or_else(|_| Err(Broken::late()))
 }
 
 fn refusal(reply: &Reply<'_>) -> String {
