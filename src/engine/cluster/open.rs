@@ -637,8 +637,7 @@ impl Cluster {
 impl Holding {
     /// A node has not answered.
     pub(super) fn failed(&self, failure: &Failure) -> Error {
-        let text = format!("session {} {}: {failure}", self.digest, self.stage);
-        Error::new(ErrorKind::NoNode, text)
+        failed(&self.digest, self.stage, failure)
     }
 
     /// Gives a node a part in this session, in the order of the list.
@@ -694,6 +693,16 @@ impl Seat {
         matches!(self.lock, Lock::Held(_, lease) if Instant::now() < lease.until)
             && self.link == cluster.nodes[self.node].link()
     }
+}
+
+/// A node has not answered.
+pub(super) fn failed(digest: &Digest, stage: &str, failure: &Failure) -> Error {
+    let kind = match failure.cause {
+        // No other node is asked instead, which with one copy would mean a session anew.
+        Cause::Shortage => ErrorKind::Io,
+        _ => ErrorKind::NoNode,
+    };
+    Error::new(kind, format!("session {digest} {stage}: {failure}"))
 }
 
 /// Why a record cannot be used.

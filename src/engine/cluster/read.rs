@@ -1,11 +1,11 @@
 //! Reading a session without its lock, from all nodes that may know it.
 
-use super::open::{Unreadable, copy_of};
+use super::open::{Unreadable, copy_of, failed};
 use super::record::{Record, RecordError, Stamp};
 use super::{Base, Cluster, Copy, Keys, get, timeouts};
 use crate::config::Settings;
 use crate::error::{ErrorKind, Result};
-use crate::node::{Failure, Link};
+use crate::node::{Cause, Failure, Link};
 use crate::session::id::Digest;
 use crate::wire::memcached::Cas;
 
@@ -106,10 +106,11 @@ impl Cluster {
         let mut has_asked_further = false;
         loop {
             while !wanted.is_empty() {
-                let failed = self.ask(&mut survey, digest, settings, &wanted, &mut refusal).await?;
+                let silent =
+                    self.ask(&mut survey, digest, settings, stage, &wanted, &mut refusal).await?;
                 let usable = survey.list.iter().copied();
                 let usable = usable.filter(|node| !survey.has_asked(*node));
-                wanted = usable.filter(|node| self.is_usable(*node)).take(failed).collect();
+                wanted = usable.filter(|node| self.is_usable(*node)).take(silent).collect();
             }
             if has_asked_further || survey.agrees(self.copies) {
                 break;
@@ -144,20 +145,24 @@ impl Cluster {
         survey: &mut Survey,
         digest: &Digest,
         settings: &Settings,
+        stage: &str,
         nodes: &[usize],
         refusal: &mut Option<crate::error::Error>,
     ) -> Result<usize> {
         let (keys, now_s) = (Keys::of(digest), self.now_s());
         let asked: Vec<_> = nodes.iter().map(|node| (*node, vec![get(keys.record())])).collect();
         let results = self.exchange_all_again(&timeouts(settings), &asked).await;
-        let mut failed = 0;
+        let mut silent = 0;
         for (node, result) in nodes.iter().copied().zip(results) {
             let answers = match result {
                 Ok(answers) => answers,
+                Err(failure) if failure.cause == Cause::Shortage => {
+                    return Err(failed(digest, stage, &failure));
+                }
                 Err(failure) => {
                     survey.silent.push(node);
                     survey.failure = Some(failure);
-                    failed += 1;
+                    silent += 1;
                     continue;
                 }
             };
@@ -174,7 +179,7 @@ impl Cluster {
                     }
                     *refusal = Some(error);
                     survey.silent.push(node);
-                    failed += 1;
+                    silent += 1;
                     continue;
                 }
             };
@@ -185,6 +190,6 @@ impl Cluster {
             let link = self.nodes[node].link();
             survey.copies.push(Found { node, link, cas, stamp });
         }
-        Ok(failed)
+        Ok(silent)
     }
 }

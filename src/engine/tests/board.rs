@@ -150,7 +150,7 @@ fn the_reason_is_kept_as_far_as_there_is_room() {
     board.explain(0, "refused");
     assert_eq!(board.health(0).reason.as_deref(), Some("refused"));
     board.explain(0, &"é".repeat(100));
-    assert_eq!(board.health(0).reason, Some("é".repeat(64)));
+    assert_eq!(board.health(0).reason, Some("é".repeat(60)));
     assert_eq!(board.health(1).reason, None);
 }
 
@@ -360,7 +360,7 @@ fn directory(base: &TempDir) -> PathBuf {
 
 fn file(base: &TempDir) -> PathBuf {
     let machine = Identity::own().expect("a /proc").machine;
-    directory(base).join(format!("board-1-{machine:016x}"))
+    directory(base).join(format!("board-2-{machine:016x}"))
 }
 
 /// Whether two that open the board now have the same.
@@ -409,7 +409,7 @@ fn a_damaged_or_foreign_file_is_replaced() {
     fs::write(&victim, &whole).unwrap();
     let with_start = |start: u64| [&start.to_ne_bytes()[..], &whole[8..]].concat();
     let start = u64::from_ne_bytes(whole[..8].try_into().unwrap());
-    assert_eq!(start, u64::from(u32::from_be_bytes(*b"scbo")) << 32 | 1);
+    assert_eq!(start, u64::from(u32::from_be_bytes(*b"scbo")) << 32 | 2);
     let damage: [(&str, &dyn Fn()); 6] = [
         ("too short", &|| fs::write(&file, &whole[1..]).unwrap()),
         ("too long", &|| fs::write(&file, [&whole[..], &[0]].concat()).unwrap()),

@@ -3,18 +3,21 @@
 
 mod support;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sessclust_engine::ErrorKind;
 use sessclust_engine::config::Settings;
 use sessclust_engine::machine::Health;
 use sessclust_engine::node::{Cause, Node, System, Timeouts};
-use sessclust_engine::session::{Live, Store};
+use sessclust_engine::session::{Access, Live, Store};
 use sessclust_engine::stats::Counter;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::Child;
 use support::pool::{PoolSite, Process, record_key};
 use support::proxy::{Fault, Place};
-use support::{PATIENCE, wait_for};
+use support::{PATIENCE, id, wait_for};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Long enough for a node that answers, on a loaded machine.
@@ -78,7 +81,7 @@ fn one_process_waits_for_a_node_that_hangs_and_the_others_know() {
     for process in [&one, &other] {
         let Health { is_down, failures, ref reason, .. } = health(process, 0);
         // There is room for so much of it.
-        let shown = text[..text.len().min(128)].to_owned();
+        let shown = text[..text.len().min(120)].to_owned();
         assert!(is_down && failures > 0);
         assert_eq!(reason.as_ref(), Some(&shown));
         assert!(!health(process, 1).is_down && !health(process, 2).is_down);
@@ -175,6 +178,49 @@ fn what_has_to_be_done_beside_requests_is_known() {
     assert_eq!(care.probe_timeout, site.settings.connect_timeout);
     request.open(&id);
     assert_eq!(request.session.care().map(|care| care.due), Some(INTERVAL));
+}
+
+#[test]
+fn a_connection_that_is_cut_in_its_greeting_takes_no_node_down() {
+    let Some(site) = site() else { return };
+    for fault in [Fault::CutBefore, Fault::CutInside(3), Fault::CutAfter] {
+        let process = site.process();
+        let proxy = &site.nodes[0].proxy;
+        proxy.plan(Place::Reply(0), fault);
+        process.put(&site.id_on(0), b"1");
+        assert!(!health(&process, 0).is_down);
+        assert_eq!(process.count(Counter::NodesDown), 0);
+    }
+}
+
+/// With one copy, another node would make a session anew.
+#[test]
+fn a_process_without_descriptors_says_so_and_takes_no_node_down() {
+    let Some(mut site) = site() else { return };
+    site.settings.replicas = 1;
+    let (near, far) = (site.id_on(0), site.id_on(1));
+    site.put(&far, b"1");
+    let mut fork = Child::start(|parent| {
+        let process = site.process();
+        process.put(&near, b"1");
+        let next = std::fs::File::open("/dev/null").expect("a descriptor").as_raw_fd();
+        let limit = |current| {
+            let limits = Rlimit { current: Some(current), ..getrlimit(Resource::Nofile) };
+            setrlimit(Resource::Nofile, limits).expect("a lower limit");
+        };
+        limit(next as u64);
+        let error = process.request().try_open(&far).expect_err("no descriptor is left");
+        assert_eq!(error.kind(), ErrorKind::Io);
+        parent.say(error);
+        let reading = process.request().session.read(id(&far), Access::Unlocked).map(|_| ());
+        assert_eq!(reading.expect_err("likewise").kind(), ErrorKind::Io);
+        limit(next as u64 + 20);
+        assert_eq!(process.request().peek(&far), b"1");
+        parent.say(process.count(Counter::NodesDown));
+    });
+    let text = fork.line();
+    assert!(text.contains("cannot connect to") && text.contains("Too many open files"), "{text}");
+    assert_eq!(fork.line(), "0");
 }
 
 #[test]
