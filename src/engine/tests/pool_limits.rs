@@ -10,7 +10,7 @@ use sessclust_engine::{ErrorKind, Result};
 use std::time::{Duration, SystemTime};
 use support::pool::{PoolSite, lock_key, record_key};
 use support::proxy::{Fault, Place};
-use support::{LIFETIME_S, Request, bytes, digest, id};
+use support::{LIFETIME_S, PATIENCE, Request, bytes, digest, id};
 
 #[track_caller]
 fn expect_error<T>(result: Result<T>, kind: ErrorKind, text: &str) {
@@ -401,7 +401,8 @@ fn a_server_that_does_not_answer_a_request_is_given_up() {
         if raw.left_s(&lock_key(&shop)).is_some() {
             raw.delete(&lock_key(&shop));
         }
-        // A process that has not waited for it finds that it answers again.
+        // For this machine it is down until somebody has looked.
+        process.live().probe(0, PATIENCE);
         assert_eq!(site.get(&shop), b"");
         // What comes late belongs to nobody: it is asked for on another connection.
         assert_eq!(process.request().peek(&shop), b"");

@@ -12,12 +12,13 @@ use sessclust_engine::cluster::record::Record;
 use sessclust_engine::cluster::{ring_of, salt_of};
 use sessclust_engine::config::Settings;
 use sessclust_engine::config::save_path::{NodeAddress, SavePath};
-use sessclust_engine::session::{Session, Store};
+use sessclust_engine::session::{Live, Session, Store};
 use sessclust_engine::stats::{Counter, Counters};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -236,6 +237,14 @@ impl Process {
 
     pub fn count(&self, counter: Counter) -> u64 {
         self.counters.get(counter)
+    }
+
+    /// Its connections, which it has used.
+    pub fn live(&self) -> Arc<Live> {
+        match &*self.store {
+            Store::Pool(pool) => pool.live().expect("it was used"),
+            Store::Local(_) => unreachable!("it is a pool"),
+        }
     }
 }
 
