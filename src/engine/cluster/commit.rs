@@ -5,12 +5,13 @@
 //! looked at: it names its writer. A node that fails is replaced by the next one of the list, never
 //! blindly: that one is locked and read first.
 
+use super::open::copy_of;
 use super::record::{Record, Stamp};
 use super::{Cluster, Holding, Keys, Lock, Part, Posted, Seat, delete, get, set, timeouts, touch};
 use crate::config::{Settings, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{REPLACEMENT_PAUSE, REPLACEMENT_TRIES};
-use crate::node::{Answer, Cause, Failure};
+use crate::node::{Answer, Cause, Failure, Timeouts};
 use crate::session::id::Digest;
 use crate::stats::Counter;
 use crate::wire::memcached::meta::Request;
@@ -43,18 +44,22 @@ enum Standing {
     Overtaken,
 }
 
-/// What has become of a store so far.
+/// What has become of a store or a touch so far.
 #[derive(Default)]
 struct Tally {
+    /// Who stores; none for a touch.
+    writer: Option<u64>,
     /// Nodes that have it.
     stored: usize,
-    /// Why one has refused it for good.
+    /// Why no other node is asked any more: one has refused it for good, as a rule.
     refusal: Option<Error>,
     /// Why it may be carried out where it was not acknowledged.
     doubt: Option<Failure>,
     /// Why a node that was needed did not store it.
     error: Option<Error>,
-    /// Whether the last answer that was needed came after a lock had ended.
+    /// When the first of the locks ends under which it was sent anywhere.
+    lease_end: Option<Instant>,
+    /// Whether the last answer that was needed came after that.
     is_late: bool,
 }
 
@@ -177,9 +182,16 @@ impl Cluster {
         let ttl = self.ttl(record.kept_s(self.now_s()));
         let bytes = holding.base.as_ref().map(|base| base.bytes.clone()).unwrap_or_default();
         let stamp = Some(record.stamp);
-        let mut error = None;
+        let mut tally = Tally::default();
         let mut touched = 0;
+        let mut changed = Vec::new();
         for _ in 0..self.nodes.len() + TRIES {
+            // Rule 4: what was read is worth nothing without its connection.
+            for node in holding.unlinked(self) {
+                if !self.join(holding, node, &mut tally).await {
+                    self.drop_out(holding, node);
+                }
+            }
             // A newer one, found when a lost lock was taken again, is of somebody who has used it.
             for seat in holding.seats.iter_mut().filter(|seat| seat.stamp > stamp) {
                 touched += usize::from(seat.part == Part::Due);
@@ -187,7 +199,7 @@ impl Cluster {
             }
             let due = holding.due();
             if due.is_empty() {
-                match self.join_next(holding, None).await {
+                match self.join_next(holding, &mut tally).await {
                     Some(_) => continue,
                     None => break,
                 }
@@ -206,7 +218,7 @@ impl Cluster {
                     let posted = Posted::Commit(holding.digest);
                     match self.post(*node, &holding.timeouts, requests, posted).await {
                         Ok(()) => touched += 1,
-                        Err(failure) => error = Some(holding.failed(&failure)),
+                        Err(failure) => tally.error = Some(holding.failed(&failure)),
                     }
                 }
                 break;
@@ -227,13 +239,19 @@ impl Cluster {
                                 "session {} is not marked as used: node {address} says: {text}",
                                 holding.digest
                             );
-                            error = Some(Error::new(ErrorKind::Node, text));
+                            tally.error = Some(Error::new(ErrorKind::Node, text));
                             seat.part = Part::Refused;
                         }
                         answer => {
                             let is_repaired =
                                 seat.stamp != stamp && matches!(answer, Some(Answer::Done { .. }));
                             self.counters.add(Counter::Repairs, u64::from(is_repaired));
+                            if let Some(Answer::Done { cas }) = answer
+                                && cas != seat.cas
+                                && !is_repaired
+                            {
+                                changed.push(seat.node);
+                            }
                             seat.part = Part::Stored;
                             touched += 1;
                         }
@@ -242,14 +260,35 @@ impl Cluster {
                 }
             }
             for (node, failure) in failed {
-                error = Some(holding.failed(&failure));
-                self.rejoin(holding, node, &failure, None).await;
+                tally.error = Some(holding.failed(&failure));
+                self.rejoin(holding, node, &failure, &mut tally).await;
             }
         }
-        match error {
+        self.keep_tombstones(&holding.digest, &changed, &holding.timeouts).await;
+        match tally.error {
             Some(error) if touched == 0 => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Gives tombstones the life that they should have, rule 13: a touch was meant for the record
+    /// that was there before, which need not live for so long.
+    async fn keep_tombstones(&mut self, digest: &Digest, nodes: &[usize], timeouts: &Timeouts) {
+        let (keys, now_s) = (Keys::of(digest), self.now_s());
+        let asked: Vec<_> = nodes.iter().map(|node| (*node, vec![get(keys.record())])).collect();
+        let results = self.exchange_all(timeouts, &asked).await;
+        let mut tombstones = Vec::new();
+        for (node, result) in nodes.iter().zip(results) {
+            if let Ok(answers) = result
+                && let Ok((_, Some(found))) = copy_of(answers.into_iter().next(), digest, now_s)
+                && found.record.is_tombstone
+            {
+                let ttl = self.ttl(found.record.kept_s(now_s));
+                tombstones.push((*node, vec![touch(keys.record(), ttl)]));
+            }
+        }
+        // One that fails now ends early there, and stands on the other nodes.
+        self.exchange_all(timeouts, &tombstones).await;
     }
 
     /// Tells the nodes of a session that is not held that it was used, and leaves what others have
@@ -281,18 +320,27 @@ impl Cluster {
         }
         let current =
             survey.copies.iter().filter(|found| found.link == self.nodes[found.node].link());
-        let asked: Vec<_> = current
+        let current: Vec<_> = current
             .filter(|found| self.copies > 1 || found.stamp == Some(record.stamp))
-            .map(|found| match is_enough && found.stamp == Some(record.stamp) {
-                true => (found.node, vec![touch(keys.record(), ttl)]),
-                false => (found.node, vec![set(keys.record(), &bytes, ttl, found.cas)]),
+            .map(|found| (found.node, found.cas, is_enough && found.stamp == Some(record.stamp)))
+            .collect();
+        let asked: Vec<_> = current
+            .iter()
+            .map(|(node, cas, is_touch)| match is_touch {
+                true => (*node, vec![touch(keys.record(), ttl)]),
+                false => (*node, vec![set(keys.record(), &bytes, ttl, *cas)]),
             })
             .collect();
         let results = self.exchange_all(&timeouts, &asked).await;
         let (mut is_missing, mut error) = (true, None);
-        for ((node, _), result) in asked.iter().zip(results) {
+        let mut changed = Vec::new();
+        for ((node, cas, is_touch), result) in current.iter().zip(results) {
             match result.map(|answers| answers.into_iter().next()) {
                 Ok(Some(Answer::Missing)) => {}
+                Ok(Some(Answer::Done { cas: found })) if *is_touch && found != *cas => {
+                    is_missing = false;
+                    changed.push(*node);
+                }
                 Ok(Some(Answer::ServerError(kind, text))) => {
                     error = Some(self.server_error(digest, *node, kind, &text));
                 }
@@ -304,6 +352,7 @@ impl Cluster {
                 }
             }
         }
+        self.keep_tombstones(digest, &changed, &timeouts).await;
         match error {
             Some(error) if is_missing => Err(error),
             _ => Ok(!is_missing),
@@ -426,21 +475,24 @@ impl Cluster {
             self.check_size(&digest, seat.node, keys.record(), bytes.len(), data.len())?;
         }
 
-        let mut tally = Tally::default();
+        let mut tally = Tally { writer: Some(writer), ..Tally::default() };
         let need = self.copies.min(self.nodes.len() - 1).max(1);
         // With one copy, whoever gets the lock behind this store reads what it has stored; and with
         // delayed writes nothing is waited for.
         let is_delayed = settings.write == WriteMode::Delayed;
         let unlocks = is_delayed || self.copies == 1;
         for _ in 0..self.nodes.len() + TRIES {
-            if tally.refusal.is_some() || tally.stored >= self.copies {
+            if tally.refusal.is_some() || tally.is_late || tally.stored >= self.copies {
                 break;
             }
+            let had_enough = tally.stored >= need;
+            // More of them than a session has copies were asked for what they have. Those that are
+            // drained come last.
             let mut due = holding.due();
-            // With one copy, the others are where it was before.
+            due.sort_by_key(|index| self.board.is_drained(holding.seats[*index].node));
             due.truncate(self.copies - tally.stored);
             if due.is_empty() {
-                match self.join_next(holding, Some((&mut tally, writer))).await {
+                match self.join_next(holding, &mut tally).await {
                     Some(node) => {
                         self.check_size(&digest, node, keys.record(), bytes.len(), data.len())?;
                         continue;
@@ -449,7 +501,7 @@ impl Cluster {
                 }
             }
             let leases = holding.seats.iter().filter_map(Seat::lease_end);
-            let lease_end = leases.min();
+            tally.lease_end = leases.chain(tally.lease_end).min();
             let mut asked = Vec::with_capacity(due.len());
             for index in &due {
                 let seat = &mut holding.seats[*index];
@@ -479,16 +531,21 @@ impl Cluster {
                 }
                 tally.stored += usize::from(seat.part == Part::Stored);
             }
-            self.look(holding, &refused, writer, &mut tally).await;
-            let is_in_time = lease_end.is_none_or(|end| is_delayed || Instant::now() < end);
-            tally.is_late |= !is_in_time && tally.stored > 0;
+            self.look(holding, &refused, &mut tally).await;
             for (node, failure) in failed {
                 tally.error = Some(unknown(&digest, &failure));
-                self.rejoin(holding, node, &failure, Some((&mut tally, writer))).await;
+                let is_in = self.rejoin(holding, node, &failure, &mut tally).await;
                 if failure.may_have_been_sent() {
+                    // With one copy, that of another node is as good only if this one's is gone:
+                    // the node that comes back with it is asked first.
+                    if self.copies == 1 && !is_in && !self.board.is_gone(node) {
+                        tally.refusal = Some(unknown(&digest, &failure));
+                    }
                     tally.doubt.get_or_insert(failure);
                 }
             }
+            let is_in_time = tally.lease_end.is_none_or(|end| is_delayed || Instant::now() < end);
+            tally.is_late |= !had_enough && !is_in_time;
         }
         self.outcome(holding, tally, need)?;
         if self.copies == 1 {
@@ -500,7 +557,7 @@ impl Cluster {
     /// What has become of a store: rules 9, 10 and 15.
     fn outcome(&self, holding: &Holding, tally: Tally, need: usize) -> Result<()> {
         let digest = &holding.digest;
-        let Tally { stored, refusal, doubt, error, is_late } = tally;
+        let Tally { stored, refusal, doubt, error, is_late, .. } = tally;
         let perhaps = |why: String| {
             let text = format!("session {digest} may or may not have been saved: {why}");
             Error::new(ErrorKind::Indeterminate, text)
@@ -590,9 +647,7 @@ impl Cluster {
                 }
             }
             for (node, failure) in failed {
-                holding.seats.retain(|seat| seat.node != node);
-                holding.silent.push(node);
-                self.board.give_up(node, holding.token);
+                self.drop_out(holding, node);
                 error = Some(failure);
             }
         }
@@ -615,8 +670,16 @@ impl Cluster {
             {
                 Ok(())
             }
-            // With one copy, the next node takes it.
-            Some(_) if seats.is_empty() && only && self.nodes.len() > 1 => Ok(()),
+            // With one copy, the next node takes it, if there is no other one that could come back.
+            Some(_)
+                if only
+                    && seats.is_empty()
+                    && self.nodes.len() > 1
+                    && (holding.read.is_none()
+                        || holding.silent.iter().all(|node| self.board.is_gone(*node))) =>
+            {
+                Ok(())
+            }
             Some(error) => Err(error),
             None => {
                 let text = format!("session {} is not saved: its lock was lost", holding.digest);
@@ -649,25 +712,19 @@ impl Cluster {
     }
 
     /// Reads the records of nodes that have refused a store; rule 8.
-    async fn look(
-        &mut self,
-        holding: &mut Holding,
-        refused: &[usize],
-        writer: u64,
-        tally: &mut Tally,
-    ) {
+    async fn look(&mut self, holding: &mut Holding, refused: &[usize], tally: &mut Tally) {
         let keys = Keys::of(&holding.digest);
         let ask = |index: &usize| (holding.seats[*index].node, vec![get(keys.record())]);
         let asked: Vec<_> = refused.iter().map(ask).collect();
         let results = self.exchange_all(&holding.timeouts, &asked).await;
+        let mut failed = Vec::new();
         for (index, result) in refused.iter().zip(results) {
-            let node = holding.seats[*index].node;
             match result {
                 Ok(answers) => {
                     let lock = holding.seats[*index].lock;
                     let record = answers.into_iter().next();
                     match self.take_record(holding, *index, record, lock) {
-                        Ok(()) => self.judge(holding, *index, tally, writer),
+                        Ok(()) => self.judge(holding, *index, tally),
                         Err(error) => tally.refusal = Some(error),
                     }
                 }
@@ -675,15 +732,18 @@ impl Cluster {
                     let text = format!("session {} is not saved: {failure}", holding.digest);
                     tally.error = Some(Error::new(ErrorKind::NoNode, text));
                     tally.doubt.get_or_insert(failure);
-                    holding.lose(node);
+                    failed.push(holding.seats[*index].node);
                 }
             }
+        }
+        for node in failed {
+            self.drop_out(holding, node);
         }
     }
 
     /// What a node that was just read has to do with the store that is going on.
-    fn judge(&self, holding: &mut Holding, index: usize, tally: &mut Tally, writer: u64) {
-        match holding.standing(index, Some(writer), self.copies) {
+    fn judge(&self, holding: &mut Holding, index: usize, tally: &mut Tally) {
+        match holding.standing(index, tally.writer, self.copies) {
             Standing::Stored => {
                 holding.seats[index].part = Part::Stored;
                 tally.stored += 1;
@@ -697,54 +757,50 @@ impl Cluster {
     }
 
     /// A node has failed in the middle of a store. What was cut is connected to again; otherwise
-    /// the node loses its part.
+    /// the node loses its part. Says whether it keeps it.
     async fn rejoin(
         &mut self,
         holding: &mut Holding,
         node: usize,
         failure: &Failure,
-        store: Option<(&mut Tally, u64)>,
-    ) {
+        tally: &mut Tally,
+    ) -> bool {
         let is_cut = failure.is_worth_a_retry() || failure.cause == Cause::Cut;
-        if !is_cut || !self.join(holding, node, store).await {
-            holding.lose(node);
-            self.board.give_up(node, holding.token);
+        let is_in = is_cut && self.join(holding, node, tally).await;
+        if !is_in {
+            self.drop_out(holding, node);
         }
+        is_in
+    }
+
+    /// A node has no part in a session any more. It may still carry out what it was sent.
+    pub(super) fn drop_out(&self, holding: &mut Holding, node: usize) {
+        holding.seats.retain(|seat| seat.node != node);
+        holding.silent.push(node);
+        self.board.give_up(node, holding.token);
     }
 
     /// Gives the next node of the list that is up a part in a store, rules 6 and 7; none if there
     /// is none left, or enough nodes have a part.
-    async fn join_next(
-        &mut self,
-        holding: &mut Holding,
-        mut store: Option<(&mut Tally, u64)>,
-    ) -> Option<usize> {
+    async fn join_next(&mut self, holding: &mut Holding, tally: &mut Tally) -> Option<usize> {
         loop {
             let is_full = |part: &Seat| part.part != Part::Refused;
             if holding.seats.iter().filter(|seat| is_full(seat)).count() >= self.copies {
                 return None;
             }
-            let mut others = holding.list.iter().copied().filter(|node| !holding.is_asked(*node));
-            let node = others.find(|node| self.is_usable(*node))?;
+            let node = self.next_usable(&holding.list, |node| holding.is_asked(node))?;
             holding.seat(node);
-            let store = store.as_mut().map(|(tally, writer)| (&mut **tally, *writer));
-            if self.join(holding, node, store).await {
+            if self.join(holding, node, tally).await {
                 self.counters.add(Counter::Failovers, 1);
                 return Some(node);
             }
-            holding.lose(node);
-            self.board.give_up(node, holding.token);
+            self.drop_out(holding, node);
         }
     }
 
     /// Locks and reads a node that takes part in a store from now on. One that somebody else has
     /// locked is stored to without a lock: he may wait for us. False if it does not answer.
-    async fn join(
-        &mut self,
-        holding: &mut Holding,
-        node: usize,
-        store: Option<(&mut Tally, u64)>,
-    ) -> bool {
+    async fn join(&mut self, holding: &mut Holding, node: usize, tally: &mut Tally) -> bool {
         let index = holding.seats.iter().position(|seat| seat.node == node);
         let index = index.expect("it has a part");
         let mut is_ours = false;
@@ -755,9 +811,7 @@ impl Cluster {
             match self.take_seat(holding, index, &mut None).await {
                 Ok(taken) => is_ours = taken,
                 Err(error) => {
-                    if let Some((tally, _)) = store {
-                        tally.error = Some(error);
-                    }
+                    tally.error = Some(error);
                     return false;
                 }
             }
@@ -771,16 +825,14 @@ impl Cluster {
                 return false;
             }
             // With one copy there is nobody to wait for.
-            if self.copies == 1
-                && let Some((tally, _)) = store
-            {
+            if self.copies == 1 {
                 holding.seats[index].part = Part::Refused;
                 tally.refusal = Some(error);
                 return true;
             }
         }
-        if let Some((tally, writer)) = store {
-            self.judge(holding, index, tally, writer);
+        if tally.writer.is_some() {
+            self.judge(holding, index, tally);
         }
         true
     }
@@ -789,7 +841,7 @@ impl Cluster {
     /// them up to date.
     async fn forget_elsewhere(&mut self, holding: &mut Holding) {
         let keys = Keys::of(&holding.digest);
-        for seat in holding.seats.iter_mut().skip(1) {
+        for seat in holding.seats.iter_mut().filter(|seat| seat.part != Part::Stored) {
             if seat.link != self.nodes[seat.node].link() {
                 continue;
             }
@@ -842,7 +894,10 @@ impl Cluster {
             let ttl = self.ttl(record.kept_s(now_s));
             // With one copy, it is stored on the first node, where whoever holds it will find it.
             let mut copies: Vec<_> = survey.copies.iter().collect();
-            copies.sort_by_key(|found| survey.list.iter().position(|node| *node == found.node));
+            copies.sort_by_key(|found| {
+                let place = survey.list.iter().position(|node| *node == found.node);
+                (self.board.is_drained(found.node), place)
+            });
             let elsewhere = match self.copies {
                 1 => copies.split_off(1),
                 _ => Vec::new(),
@@ -967,10 +1022,10 @@ impl Holding {
         (0..self.seats.len()).filter(|index| self.seats[*index].part == Part::Due).collect()
     }
 
-    /// A node has no part in it any more.
-    fn lose(&mut self, node: usize) {
-        self.seats.retain(|seat| seat.node != node);
-        self.silent.push(node);
+    /// The nodes of seats whose connection is not the one that told what they have.
+    fn unlinked(&self, cluster: &Cluster) -> Vec<usize> {
+        let is_lost = |seat: &&Seat| seat.link != cluster.nodes[seat.node].link();
+        self.seats.iter().filter(is_lost).map(|seat| seat.node).collect()
     }
 
     /// How a node's record compares with what this request has read, and stored as `writer`. With

@@ -172,6 +172,8 @@ struct Seat {
     read: Option<Stamp>,
     /// The record itself, until it is known which one is the newest.
     copy: Option<Base>,
+    /// What is there cannot be believed.
+    is_damaged: bool,
     part: Part,
 }
 
@@ -431,11 +433,27 @@ impl Cluster {
         !self.board.is_drained(node) && self.board.is_up(node, self.world.uptime())
     }
 
-    /// The nodes that are to keep a session: the first ones of its list that are up.
+    /// The next node of a list to be used, of those that are not `taken`. A drained one is better
+    /// than none.
+    fn next_usable(&self, list: &[usize], taken: impl Fn(usize) -> bool) -> Option<usize> {
+        let others = || list.iter().copied().filter(|node| !taken(*node));
+        let is_drained_and_up = |node: &usize| {
+            self.board.is_drained(*node) && self.board.is_up(*node, self.world.uptime())
+        };
+        let usable = others().find(|node| self.is_usable(*node));
+        usable.or_else(|| others().find(is_drained_and_up))
+    }
+
+    /// The nodes that are to keep a session, in the order of its list: the first ones that are up.
     fn set_of(&self, list: &[usize]) -> Vec<usize> {
-        let set: Vec<usize> =
-            list.iter().copied().filter(|node| self.is_usable(*node)).take(self.copies).collect();
+        let mut set: Vec<usize> = Vec::with_capacity(self.copies);
+        while set.len() < self.copies
+            && let Some(node) = self.next_usable(list, |node| set.contains(&node))
+        {
+            set.push(node);
+        }
         if !set.is_empty() {
+            set.sort_by_key(|node| list.iter().position(|listed| listed == node));
             return set;
         }
         // None is known to be there. Those that refuse cost nothing to ask; and what one request

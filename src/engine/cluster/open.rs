@@ -147,8 +147,7 @@ impl Cluster {
         if holding.base.is_some() {
             return Ok(());
         }
-        let has_none =
-            |node| holding.seats.iter().any(|seat| seat.node == node && seat.cas.is_none());
+        let has_none = |node| holding.seats.iter().any(|seat| seat.node == node && seat.has_none());
         if !self.may_be_new(&holding.list, has_none, &holding.timeouts).await {
             let error = holding.failure.take();
             return Err(error.unwrap_or_else(|| self.no_node(&holding.digest, holding.stage, None)));
@@ -265,8 +264,8 @@ impl Cluster {
             return;
         }
         // What is lost with the connection counts as a lock that is not held.
-        let _ = self.nodes[node].settle(&holding.timeouts).await;
-        self.take_late(node);
+        let settled = self.nodes[node].settle(&holding.timeouts).await;
+        let _ = self.noted(node, settled);
         let is_its = |(token, at, _): &(u128, usize, _)| *token == holding.token && *at == node;
         let answer = self.late_locks.iter().position(is_its);
         let answer = answer.and_then(|index| self.late_locks.swap_remove(index).2);
@@ -293,10 +292,10 @@ impl Cluster {
                     seat.lock = Lock::Asked(Lease::of(since, holding.lease));
                     seat.link = self.nodes[node].link();
                 }
-                Err(failure) => {
-                    let error = holding.failed(&failure);
-                    self.replace(holding, node, error)?;
-                }
+                Err(failure) => match holding.failed(&failure) {
+                    error if error.is_of_one_node() => self.replace(holding, node, error)?,
+                    error => return Err(error),
+                },
             }
         }
         Ok(())
@@ -308,13 +307,21 @@ impl Cluster {
         if !holding.has_lock() && self.queue.is_contended(self.place(&holding.digest)) {
             self.wait_in_line(holding, patience).await?;
         }
+        let mut retaken = 0;
         loop {
             self.take_missing(holding).await?;
             let missing = holding.seats.iter().position(|seat| !seat.is_held(self));
             let Some(first) = missing else { return Ok(()) };
             // Who has it? If that one is dead, nobody need wait.
             match self.take_seat(holding, first, &mut patience.holder).await {
-                Ok(true) => continue,
+                // On nodes that are very slow, another one may have ended by now, time and again.
+                Ok(true) => {
+                    retaken += 1;
+                    if retaken > holding.seats.len() {
+                        self.check_deadline(holding, patience).await?;
+                    }
+                    continue;
+                }
                 Ok(false) => {}
                 Err(error) if error.is_of_one_node() => {
                     self.replace(holding, holding.seats[first].node, error)?;
@@ -418,12 +425,8 @@ impl Cluster {
         node: usize,
         error: Error,
     ) -> Result<()> {
-        holding.seats.retain(|seat| seat.node != node);
-        holding.silent.push(node);
-        // It may still carry out what it was sent.
-        self.board.give_up(node, holding.token);
-        let mut others = holding.list.iter().copied().filter(|node| !holding.is_asked(*node));
-        if let Some(other) = others.find(|node| self.is_usable(*node)) {
+        self.drop_out(holding, node);
+        if let Some(other) = self.next_usable(&holding.list, |node| holding.is_asked(node)) {
             self.counters.add(Counter::Failovers, 1);
             holding.seat(other);
         }
@@ -493,9 +496,11 @@ impl Cluster {
         let node = seat.node;
         seat.lock = lock;
         seat.link = self.nodes[node].link();
+        seat.is_damaged = false;
         (seat.cas, seat.copy) = match copy_of(answer, &holding.digest, now_s) {
             Ok(copy) => copy,
             Err(Unreadable::Damaged(cas, error)) => {
+                seat.is_damaged = true;
                 holding.damage = Some(error);
                 (cas, None)
             }
@@ -684,8 +689,14 @@ impl Seat {
             stamp: None,
             read: None,
             copy: None,
+            is_damaged: false,
             part: Part::Due,
         }
+    }
+
+    /// Whether its node is known to have no record; one past its life is none.
+    fn has_none(&self) -> bool {
+        self.stamp.is_none() && !self.is_damaged
     }
 
     /// Whether its lock can be relied on.

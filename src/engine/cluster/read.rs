@@ -34,6 +34,8 @@ pub(super) struct Found {
     pub(super) cas: Option<Cas>,
     /// Which record it is; none if there is none that can be believed.
     pub(super) stamp: Option<Stamp>,
+    /// What is there cannot be believed.
+    is_damaged: bool,
 }
 
 impl Survey {
@@ -108,9 +110,14 @@ impl Cluster {
             while !wanted.is_empty() {
                 let silent =
                     self.ask(&mut survey, digest, settings, stage, &wanted, &mut refusal).await?;
-                let usable = survey.list.iter().copied();
-                let usable = usable.filter(|node| !survey.has_asked(*node));
-                wanted = usable.filter(|node| self.is_usable(*node)).take(silent).collect();
+                wanted = Vec::new();
+                while wanted.len() < silent
+                    && let Some(node) = self.next_usable(&survey.list, |node| {
+                        survey.has_asked(node) || wanted.contains(&node)
+                    })
+                {
+                    wanted.push(node);
+                }
             }
             if has_asked_further || survey.agrees(self.copies) {
                 break;
@@ -129,7 +136,10 @@ impl Cluster {
             {
                 return Err(error);
             }
-            let has_none = |node| survey.copies.iter().any(|f| f.node == node && f.cas.is_none());
+            let has_none = |node| {
+                let found = survey.copies.iter().find(|found| found.node == node);
+                found.is_some_and(|found| found.stamp.is_none() && !found.is_damaged)
+            };
             let timeouts = timeouts(settings);
             if survey.copies.is_empty() || !self.may_be_new(&survey.list, has_none, &timeouts).await
             {
@@ -166,10 +176,12 @@ impl Cluster {
                     continue;
                 }
             };
+            let mut is_damaged = false;
             let (cas, copy) = match copy_of(answers.into_iter().next(), digest, now_s) {
                 Ok(found) => found,
                 Err(Unreadable::Damaged(cas, error)) => {
                     survey.damage = Some(error);
+                    is_damaged = true;
                     (cas, None)
                 }
                 Err(Unreadable::Other(kind, what)) => {
@@ -188,7 +200,7 @@ impl Cluster {
                 survey.newest = copy;
             }
             let link = self.nodes[node].link();
-            survey.copies.push(Found { node, link, cas, stamp });
+            survey.copies.push(Found { node, link, cas, stamp, is_damaged });
         }
         Ok(silent)
     }

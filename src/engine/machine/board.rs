@@ -251,6 +251,11 @@ impl Board {
         self.slot(node).hung.load(SeqCst) == 1
     }
 
+    /// Whether a node is down and was not waited for: it refused, so that what it had is gone.
+    pub fn is_gone(&self, node: usize) -> bool {
+        self.slot(node).state().is_down && !self.has_hung(node)
+    }
+
     /// Keeps for people why a node has failed, as much of it as there is room for. Of two who write
     /// at once, both may leave a part.
     pub fn explain(&self, node: usize, reason: &str) {

@@ -11,7 +11,6 @@ use sessclust_engine::node::{Cause, Node, System, Timeouts};
 use sessclust_engine::session::{Access, Live, Store};
 use sessclust_engine::stats::Counter;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::Child;
@@ -33,13 +32,6 @@ fn site() -> Option<PoolSite> {
 fn health(process: &Process, node: usize) -> Health {
     match &*process.store {
         Store::Pool(pool) => pool.nodes().swap_remove(node).1,
-        Store::Local(_) => unreachable!("it is a pool"),
-    }
-}
-
-fn live(process: &Process) -> Arc<Live> {
-    match &*process.store {
-        Store::Pool(pool) => pool.live().expect("it was used"),
         Store::Local(_) => unreachable!("it is a pool"),
     }
 }
@@ -104,7 +96,7 @@ fn a_node_that_answers_again_is_found_by_probes_and_used() {
     let proxy = &site.nodes[0].proxy;
     take_down(&site, 0, &id);
     process.put(&id, b"2");
-    let live = live(&process);
+    let live = process.live();
     assert!(live.has_node_down());
     assert_eq!(process.store.notices().len(), 1);
 
@@ -143,7 +135,7 @@ fn requests_go_on_while_a_node_is_looked_at() {
     process.put(&id, b"2");
     proxy.accept();
     proxy.plan(Place::EveryReply, Fault::Hold);
-    let live = live(&process);
+    let live = process.live();
     claim(&live, 0);
     let seen = proxy.counts().connections;
     let probe = thread::spawn(move || live.probe(0, PATIENCE));
@@ -199,6 +191,8 @@ fn a_process_without_descriptors_says_so_and_takes_no_node_down() {
     let Some(mut site) = site() else { return };
     site.settings.replicas = 1;
     let (near, far) = (site.id_on(0), site.id_on(1));
+    // A session that is there is looked for nowhere else.
+    site.put(&near, b"0");
     site.put(&far, b"1");
     let mut fork = Child::start(|parent| {
         let process = site.process();
