@@ -56,13 +56,13 @@ impl Repair {
                 }
             }
             sessions.sort_unstable_by_key(|(digest, _)| *digest.as_bytes());
-            sessions.dedup_by_key(|(digest, _)| *digest);
+            let sessions: Vec<_> = sessions.chunk_by(|(one, _), (other, _)| one == other).collect();
 
             let mut progress = Progress::new(sessions.len(), stderr().is_terminal());
             let pause = Duration::from_secs(1) / self.rate;
             let started = Instant::now();
             let mut next = started;
-            for (digest, seen) in sessions {
+            for copies in sessions {
                 let now = Instant::now();
                 // Timers are late by a millisecond or two. That is made up for, and no more.
                 let early = next.saturating_duration_since(now);
@@ -70,7 +70,9 @@ impl Repair {
                     tokio::time::sleep(early).await;
                 }
                 next = next.max(now - CATCH_UP.min(now - started)) + pause;
-                let repaired = cluster.repair(&digest, seen, self.dry_run, &pool.settings).await;
+                let seen: Vec<usize> = copies.iter().map(|(_, node)| *node).collect();
+                let digest = &copies[0].0;
+                let repaired = cluster.repair(digest, &seen, self.dry_run, &pool.settings).await;
                 summary.add(repaired);
                 progress.step();
             }

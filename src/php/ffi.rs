@@ -1,6 +1,7 @@
 //! Declarations of PHP's session API, which ext-php-rs does not bind.
 //!
-//! Source: `ext/session/php_session.h`, `main/fopen_wrappers.h` and `main/php.h` of PHP 8.1 to 8.5,
+//! Source: `ext/session/php_session.h`, `main/fopen_wrappers.h` `main/php.h` and
+//! `Zend/zend_ini.h` of PHP 8.1 to 8.5,
 //! and POSIX.
 //! `build.rs` compiles the same layout as assertions against the installed headers.
 
@@ -49,6 +50,8 @@ unsafe extern "C" {
     pub(super) fn php_session_create_id(mod_data: ModData) -> *mut zend_string;
     /// Not 0, with a warning raised, if `open_basedir` forbids the path.
     pub(super) fn php_check_open_basedir(path: *const c_char) -> c_int;
+    /// The value of an INI entry, 0 if there is none; `original` asks for the one before any change.
+    pub(super) fn zend_ini_long(name: *const c_char, length: usize, original: c_int) -> zend_long;
     /// Writes a line to where `error_log` says, otherwise to the server's own log.
     pub(super) fn php_log_err_with_severity(line: *const c_char, severity: c_int);
     /// Calls `child` in the child of every later fork; 0 if it will. Forgotten when the extension

@@ -9,7 +9,7 @@ use ext_php_rs::zend::{IniEntryDef, IniEntryDefs};
 use sessclust_engine::Result;
 use sessclust_engine::config::{self, SETTINGS, Settings};
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 
 /// One for each setting, the option of session_start(), and the end.
 const ENTRIES: usize = SETTINGS.len() + 2;
@@ -117,6 +117,13 @@ pub(super) fn save_path() -> Vec<u8> {
     // SAFETY: an entry's value is null or a valid string.
     let value = |entry: &zend_ini_entry| unsafe { entry.value.as_ref().map(|v| ffi::bytes(v)) };
     save_path_entry().and_then(value).unwrap_or_default().to_vec()
+}
+
+/// `session.gc_maxlifetime` as it is now, in seconds.
+pub(super) fn session_lifetime() -> i64 {
+    const NAME: &CStr = c"session.gc_maxlifetime";
+    // SAFETY: the name is a C string of this length.
+    unsafe { ffi::zend_ini_long(NAME.as_ptr(), NAME.count_bytes(), 0) }
 }
 
 fn save_path_entry() -> Option<&'static zend_ini_entry> {

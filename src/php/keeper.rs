@@ -22,8 +22,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Time without a lock, or without a request while a node is down, after which the thread ends.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// Bytes of its stack; it calls nothing but the engine.
-const STACK_BYTES: usize = 256 * 1024;
+/// Bytes of its stack. It calls nothing but the engine, which may have the C library look for a
+/// host's name.
+const STACK_BYTES: usize = 512 * 1024;
 
 /// The thread of this process, if there is one.
 pub(super) struct Keeper {
@@ -72,7 +73,8 @@ impl Keeper {
             && Arc::ptr_eq(&running.live, &care.live)
         {
             let mut state = running.shared.state();
-            if !state.has_ended {
+            // It has not if it has panicked.
+            if !state.has_ended && !running.thread.is_finished() {
                 state.was_used = true;
                 // It may sleep for a session whose lock lasted longer.
                 if care.due < state.pause {

@@ -182,15 +182,14 @@ impl Worker {
     /// The open session, for a callback that was given `lifetime` (`session.gc_maxlifetime` in
     /// seconds).
     pub(super) fn session(&mut self, lifetime: Option<i64>) -> Result<(&mut Session, u64)> {
-        if let Some(lifetime) = lifetime {
-            // Negative is PHP's way of saying: at once. 0 has no end of its own, and gc removes it.
-            self.lifetime_s = Some(u64::try_from(lifetime).unwrap_or(0));
-        }
+        // Negative is PHP's way of saying: at once. 0 has no end of its own, and gc removes it.
+        let seconds = |lifetime: i64| u64::try_from(lifetime).unwrap_or(0);
+        self.lifetime_s = lifetime.map(seconds).or(self.lifetime_s);
         let session = self
             .session
             .as_mut()
             .ok_or_else(|| Error::new(ErrorKind::NotOpen, "the session handler is not open"))?;
-        let lifetime_s = self.lifetime_s.unwrap_or(0);
+        let lifetime_s = self.lifetime_s.unwrap_or_else(|| seconds(ini::session_lifetime()));
         session.set_lifetime(lifetime_s);
         Ok((session, lifetime_s))
     }

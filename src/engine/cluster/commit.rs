@@ -95,7 +95,6 @@ impl Cluster {
         settings: &Settings,
     ) -> Result<bool> {
         let Some(mut holding) = self.take(digest) else { return Ok(false) };
-        self.lifetime_s = self.lifetime_s.max(lifetime_s);
         holding.stage = "is not marked as used";
         let now_s = self.now_s();
         let record = holding.base.as_ref().map(|base| base.record);
@@ -441,7 +440,6 @@ impl Cluster {
             return Err(Error::new(ErrorKind::LeaseLost, text));
         };
         holding.stage = "is not saved";
-        self.lifetime_s = self.lifetime_s.max(lifetime_s);
         let mut record = std::mem::take(&mut self.scratch);
         let result = self.store(&mut holding, content, lifetime_s, settings, &mut record).await;
         record.shrink_to(KEPT_BYTES);

@@ -76,7 +76,7 @@ pub struct Cluster {
     board: Arc<Board>,
     /// How many nodes keep each session.
     copies: usize,
-    /// Longest lifetime of a session that this process has stored, in seconds.
+    /// Longest lifetime of a session that this process has heard of, in seconds.
     lifetime_s: u64,
     /// Waits for a node during which another one was waited for as well.
     shared_waits: u64,
@@ -336,6 +336,12 @@ impl Cluster {
         nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes())).collect()
     }
 
+    /// How long sessions live after their last use, in seconds; 0: without end. Of several, the
+    /// longest counts.
+    pub fn expect_lifetime(&mut self, lifetime_s: u64) {
+        self.lifetime_s = self.lifetime_s.max(if lifetime_s == 0 { u64::MAX } else { lifetime_s });
+    }
+
     /// The nodes, in the order of the save path.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -506,13 +512,17 @@ impl Cluster {
     }
 
     /// Whether a node that answers has all sessions that it should have of those that `silent` has:
-    /// it has lost none in their lifetime, has got them back, or was there before `silent` was.
+    /// it has lost none in their lifetime, has got them back, or both have just begun to be used.
     fn knows_what(&self, node: usize, silent: usize) -> bool {
         let Some(birth) = self.board.birth(node) else { return false };
-        let is_before = |limit_us: Option<u64>| limit_us.is_some_and(|limit| birth.at_us <= limit);
         let lifetime_us = self.lifetime_s.saturating_mul(1_000_000);
-        let started_us = self.board.birth(silent).map(|birth| birth.at_us + BIRTHS_TOGETHER_US);
-        birth.is_whole || is_before(self.now_us().checked_sub(lifetime_us)) || is_before(started_us)
+        let is_together = |other: Birth| {
+            let apart_us = birth.at_us.abs_diff(other.at_us);
+            !birth.is_again && !other.is_again && apart_us <= BIRTHS_TOGETHER_US
+        };
+        birth.is_whole
+            || birth.at_us.saturating_add(lifetime_us) < self.now_us()
+            || self.board.birth(silent).is_some_and(is_together)
     }
 
     /// Nobody who could know has answered.
@@ -669,8 +679,7 @@ impl Cluster {
             },
             1,
         );
-        // What was cut may be connected to again.
-        if matches!(failure.cause, Cause::Connect | Cause::Timeout) && !failure.was_asleep() {
+        if failure.is_of_the_node() {
             let was_up = self.board.failed(node, self.world.uptime());
             self.board.set_hung(node, failure.is_timeout());
             if was_up {
@@ -691,8 +700,8 @@ impl Cluster {
     }
 
     /// A node has told when it was born. Whoever wrote that may have had a clock that is ahead.
-    fn born(&self, node: usize, Birth { at_us, is_whole }: Birth) {
-        self.board.born(node, Birth { at_us: at_us.min(self.now_us()), is_whole });
+    fn born(&self, node: usize, birth: Birth) {
+        self.board.born(node, Birth { at_us: birth.at_us.min(self.now_us()), ..birth });
     }
 
     /// Deals with the answers that were not waited for.

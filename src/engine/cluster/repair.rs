@@ -133,7 +133,7 @@ impl Cluster {
         }
     }
 
-    /// Gives a session, a copy of which was seen on node `seen`, the copies that it should have.
+    /// Gives a session, copies of which were seen on the nodes `seen`, the copies that it should have.
     /// With `is_dry`, only looks what there would be to do.
     ///
     /// The newest copy is looked for where a request would look for it (rule 3): on the first
@@ -142,7 +142,7 @@ impl Cluster {
     pub async fn repair(
         &mut self,
         digest: &Digest,
-        seen: usize,
+        seen: &[usize],
         is_dry: bool,
         settings: &Settings,
     ) -> Repaired {
@@ -212,13 +212,13 @@ impl Cluster {
     async fn looks(
         &mut self,
         digest: &Digest,
-        seen: usize,
+        seen: &[usize],
         repaired: &mut Repaired,
         settings: &Settings,
     ) -> Vec<Look> {
         let (keys, list) = (Keys::of(digest), self.list(digest));
         let mut to_ask: Vec<usize> = list.iter().copied().take(2 * self.copies - 1).collect();
-        to_ask.push(seen);
+        to_ask.extend(seen);
         // Those that are down, or fall silent now, are replaced by the next ones in the list.
         let mut up: Vec<usize> =
             list.into_iter().filter(|node| self.board.is_up(*node, self.world.uptime())).collect();

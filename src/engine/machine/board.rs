@@ -16,7 +16,7 @@
 //! latency   u64        of the last probe, in us; 0: none yet
 //! drained   u64        DRAINED; anything else: not
 //! hung      u64        1: it was waited for in vain; anything else: it refused, or answered since
-//! birth     u64        when its server was first seen empty, in us of Unix time | whole (63, 1 bits)
+//! birth     u64        when its server was first seen empty, us of Unix time | again, whole   (62, 1, 1 bits)
 //! reason    120 bytes  text, up to the first 0
 //! ```
 //!
@@ -57,7 +57,8 @@
 //! What a node does not have, it may have lost when it was restarted. So the board remembers the
 //! latest birth of each that any process was told of by a new connection. It is there before the
 //! first answer of that server is believed, and a process whose connection still stands talks to
-//! the server of that life.
+//! the server of that life. This is the one thing on the board that decides what is believed, and
+//! not only whom to ask: a damaged word may make of a session that is lost a new one.
 //!
 //! A node is drained by the operator, whether it is up or down, and stays so until it is told
 //! otherwise or the machine is restarted.
@@ -100,19 +101,20 @@ pub struct Birth {
     pub at_us: u64,
     /// Whether it has got back since what it may have lost.
     pub is_whole: bool,
+    /// Whether it may have had a life before, in which it had sessions.
+    pub is_again: bool,
 }
 
 impl Birth {
     /// That of a node that may have been born at this moment.
-    pub const JUST: Self = Self { at_us: u64::MAX >> 1, is_whole: false };
+    pub const JUST: Self = Self { at_us: u64::MAX >> 2, is_whole: false, is_again: true };
 
-    /// Later ones are greater, and one that is whole is greater than the same before.
     fn pack(self) -> u64 {
-        self.at_us << 1 | u64::from(self.is_whole)
+        self.at_us << 2 | u64::from(self.is_again) << 1 | u64::from(self.is_whole)
     }
 
     fn unpack(bits: u64) -> Self {
-        Self { at_us: bits >> 1, is_whole: bits & 1 != 0 }
+        Self { at_us: bits >> 2, is_whole: bits & 1 != 0, is_again: bits & 2 != 0 }
     }
 }
 
@@ -195,10 +197,21 @@ impl Board {
     /// A connection to a node has told when it was born. The latest birth counts, whoever tells of
     /// an earlier one, for that was another life.
     pub fn born(&self, node: usize, birth: Birth) {
-        let (slot, bits) = (self.slot(node), birth.pack());
-        if slot.birth.load(SeqCst) < bits {
-            slot.birth.fetch_max(bits, SeqCst);
-        }
+        let next = |bits| {
+            let known = Some(bits).filter(|bits| *bits != 0).map(Birth::unpack);
+            let is_later = known.is_none_or(|known| birth.at_us > known.at_us);
+            let is_same = known.is_some_and(|known| birth.at_us == known.at_us);
+            match known {
+                Some(known) if is_same && birth.is_whole && !known.is_whole => {
+                    Some(Birth { is_whole: true, ..known }.pack())
+                }
+                known if is_later => {
+                    Some(Birth { is_again: birth.is_again || known.is_some(), ..birth }.pack())
+                }
+                _ => None,
+            }
+        };
+        let _ = self.slot(node).birth.fetch_update(SeqCst, SeqCst, next);
     }
 
     /// When a node was born, if any process of this machine knows.

@@ -118,6 +118,8 @@ pub struct Failure {
     pub cause: Cause,
     text: String,
     is_timeout: bool,
+    /// This process itself stood still for longer than it would have waited, so that it cannot say
+    /// whether the node has answered in time.
     was_asleep: bool,
 }
 
@@ -132,10 +134,10 @@ impl Failure {
         self
     }
 
-    /// Whether this process itself stood still for longer than it would have waited, so that it
-    /// cannot say whether the node has answered in time.
-    pub fn was_asleep(&self) -> bool {
-        self.was_asleep
+    /// Whether it is the node that could not be reached or has not answered, as far as can be told
+    /// from here. What was cut may be connected to again.
+    pub fn is_of_the_node(&self) -> bool {
+        matches!(self.cause, Cause::Connect | Cause::Timeout) && !self.was_asleep
     }
 
     /// Whether the node was waited for in vain, to connect or to answer.
@@ -488,7 +490,7 @@ pub fn birth_of(value: &[u8]) -> Birth {
     let text = std::str::from_utf8(value).unwrap_or_default();
     let mut words = text.split(' ').skip(1);
     match words.next().and_then(|word| word.parse().ok()) {
-        Some(at_us) => Birth { at_us, is_whole: words.next() == Some(WHOLE) },
+        Some(at_us) => Birth { at_us, is_whole: words.next() == Some(WHOLE), is_again: false },
         None => Birth::JUST,
     }
 }

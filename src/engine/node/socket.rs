@@ -6,6 +6,7 @@
 //! whoever asks several nodes sends to all of them before it reads from the first.
 
 use super::Stream;
+use crate::limits::LATE_ANSWER_GRACE;
 use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{RecvFlags, recv};
 use std::io::{self, Read, Write};
@@ -29,11 +30,7 @@ impl<S: AsFd> Socket<S> {
     }
 
     /// Tells the kernel how long to wait, if that has become notably less or is another time now.
-    fn prepare(&mut self) -> io::Result<()> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
+    fn prepare(&mut self, left: Duration) -> io::Result<()> {
         // A hundredth more or less does not matter, and saves telling it every time.
         if left > self.patience || left < self.patience.mul_f64(0.99) {
             sockopt::set_socket_timeout(&self.socket, Timeout::Recv, Some(left))?;
@@ -44,13 +41,21 @@ impl<S: AsFd> Socket<S> {
     }
 
     fn wait<T>(&mut self, mut step: impl FnMut(&S) -> io::Result<T>) -> Poll<io::Result<T>> {
+        // After a signal: that of max_execution_time, or this process was stopped and goes on. What
+        // came meanwhile is to be read, late as it is.
+        let mut grace = Duration::ZERO;
         loop {
-            if let Err(error) = self.prepare() {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && grace.is_zero() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            if let Err(error) = self.prepare(left.max(grace)) {
                 return Poll::Ready(Err(error));
             }
             match step(&self.socket) {
-                // A signal of PHP's, such as that of max_execution_time.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    grace = if left.is_zero() { Duration::ZERO } else { LATE_ANSWER_GRACE };
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }

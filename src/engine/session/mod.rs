@@ -117,6 +117,7 @@ impl Session {
     /// How long a session lives after its last use, in seconds; 0: no end.
     pub fn set_lifetime(&mut self, lifetime_s: u64) {
         self.lifetime_s = lifetime_s;
+        self.store.expect_lifetime(lifetime_s);
     }
 
     /// Lets go of an inherited session without unlocking it, in the child of a fork: if the parent

@@ -16,7 +16,6 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// A store.
 #[expect(clippy::large_enum_variant, reason = "a process has a few, each behind an Rc")]
@@ -238,6 +237,7 @@ pub struct Live {
     board: Arc<Board>,
     /// What probes have found, for the server's log.
     found: Mutex<Vec<String>>,
+    counters: &'static Counters,
 }
 
 impl Live {
@@ -284,11 +284,16 @@ impl Live {
                     self.found().push(format!("node {address} is back"));
                 }
             }
-            Err(failure) => {
-                self.board.failed(node, now);
+            Err(failure) if failure.is_of_the_node() => {
+                // It may have come back meanwhile.
+                if self.board.failed(node, now) {
+                    self.counters.add(Counter::NodesDown, 1);
+                    self.found().push(format!("node is down: {failure}"));
+                }
                 self.board.set_hung(node, failure.is_timeout());
                 self.board.explain(node, &failure.to_string());
             }
+            Err(_) => {}
         }
     }
 
@@ -331,10 +336,8 @@ impl Pool {
             }
             _ => None,
         };
-        let names: Vec<u64> =
-            nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes())).collect();
         Ok(Self {
-            board: Arc::new(Board::open(&names)),
+            board: Arc::new(Board::open(&Cluster::names(&nodes))),
             refuge: Refuge::of(cluster::salt_of(&nodes)),
             nodes,
             kind: settings.ring,
@@ -390,6 +393,7 @@ impl Pool {
             nodes: self.nodes.clone(),
             board: Arc::clone(&self.board),
             found: Mutex::default(),
+            counters: self.counters,
         });
         // What a fork has inherited is left alone: the thread that renews locks may have been at
         // work on it when the process forked.
@@ -566,6 +570,16 @@ impl Store {
                     == (settings.ring, settings.replicas, settings.placement, &settings.local_node)
                     && (settings.on_outage == OnOutage::Fail || pool.refuge.is_own())
             }
+        }
+    }
+
+    /// How long sessions live after their last use, in seconds; 0: without end.
+    pub(super) fn expect_lifetime(&self, lifetime_s: u64) {
+        // Whoever uses the pool next is told why it cannot be.
+        if let Self::Pool(pool) = self
+            && let Ok(live) = pool.make_live()
+        {
+            live.cluster().expect_lifetime(lifetime_s);
         }
     }
 

@@ -70,9 +70,24 @@ fn nodes_older_than_any_session_have_lost_nothing() {
     assert_new(&process(&site), &site.id_on(0), true);
 }
 
+/// Nobody has stored anything yet, so nobody but PHP knows how long sessions live.
+#[test]
+fn sessions_that_live_longer_ask_for_older_nodes() {
+    let Some(site) = site([Some(1), Some(LIFETIME_S + 60), Some(LIFETIME_S + 60)]) else { return };
+    drop(process(&site));
+    let shop = site.id_on(0);
+    for (lifetime_s, is_new) in [(LIFETIME_S, true), (LIFETIME_S + 600, false), (0, false)] {
+        let process = site.process();
+        let mut request = process.request();
+        request.session.set_lifetime(lifetime_s);
+        assert_eq!(request.try_open(&shop).is_ok(), is_new, "{lifetime_s} s");
+    }
+}
+
 #[test]
 fn what_a_node_has_lost_the_one_that_is_down_may_have() {
     for young in [1, 2] {
+        // Not together: the others were started more than a minute before.
         let mut ages_s = [Some(LIFETIME_S - 60); 3];
         ages_s[young] = None;
         let Some(site) = site(ages_s) else { return };

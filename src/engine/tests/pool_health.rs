@@ -5,8 +5,9 @@ mod support;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sessclust_engine::ErrorKind;
+use sessclust_engine::cluster::Cluster;
 use sessclust_engine::config::Settings;
-use sessclust_engine::machine::Health;
+use sessclust_engine::machine::{Board, Health};
 use sessclust_engine::node::{Cause, Node, System, Timeouts};
 use sessclust_engine::session::{Access, Live, Store};
 use sessclust_engine::stats::Counter;
@@ -183,6 +184,53 @@ fn a_connection_that_is_cut_in_its_greeting_takes_no_node_down() {
         assert!(!health(&process, 0).is_down);
         assert_eq!(process.count(Counter::NodesDown), 0);
     }
+}
+
+/// What a fresh session's locks are sent to is not waited for, and yet found out.
+#[test]
+fn a_node_that_hangs_is_found_by_a_new_session_in_one_wait() {
+    for commits in [true, false] {
+        let Some(site) = site() else { return };
+        let process = site.process();
+        process.put(&site.id_on(0), b"1");
+        site.nodes[0].proxy.plan(Place::EveryReply, Fault::Hold);
+        let shop = site.id_on(0);
+        let mut request = process.request();
+        request.open_fresh(&shop).expect("nothing is waited for");
+        if commits {
+            request.write(&shop, b"2").expect("another node takes it");
+        }
+        request.close();
+        assert_eq!((process.count(Counter::Timeouts), process.count(Counter::NodesDown)), (1, 1));
+        assert_eq!(process.count(Counter::ConnectFailures), 0);
+        assert!(health(&process, 0).is_down);
+    }
+}
+
+#[test]
+fn a_drained_node_gets_no_new_copies_unless_there_is_no_other() {
+    let Some(site) = site() else { return };
+    let board = Board::open(&Cluster::names(&site.addresses()));
+    let (old, new) = (site.id_on(0), site.id_on(0));
+    let process = site.process();
+    process.put(&old, b"1");
+    site.wait_until_free(&old);
+    board.drain(0, true);
+    let ends_with = |node: usize, shop: &str, data: &[u8]| {
+        site.raw(node).get(&record_key(shop)).is_some_and(|record| record.ends_with(data))
+    };
+    for shop in [&old, &new] {
+        process.put(shop, b"2");
+        assert_eq!([0, 1, 2].map(|node| ends_with(node, shop, b"2")), [false, true, true]);
+    }
+    assert!(ends_with(0, &old, b"1"));
+
+    // It is better than one copy.
+    site.nodes[1].proxy.refuse();
+    site.nodes[1].proxy.cut();
+    process.put(&old, b"3");
+    assert_eq!([0, 2].map(|node| ends_with(node, &old, b"3")), [true; 2]);
+    board.drain(0, false);
 }
 
 /// With one copy, another node would make a session anew.

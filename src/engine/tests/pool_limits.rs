@@ -7,6 +7,7 @@ use sessclust_engine::config::Settings;
 use sessclust_engine::session::Access;
 use sessclust_engine::stats::Counter;
 use sessclust_engine::{ErrorKind, Result};
+use std::thread;
 use std::time::{Duration, SystemTime};
 use support::pool::{PoolSite, lock_key, record_key};
 use support::proxy::{Fault, Place};
@@ -165,13 +166,13 @@ fn a_session_without_a_lifetime_is_kept_without_end() {
     assert_eq!(site.raw(0).left_s(&record_key(&shop)), Some(-1));
 }
 
-/// Puts a record there, as if it had been written at another time.
+/// Puts a record on all nodes, as if it had been written at another time.
 fn put_record(site: &PoolSite, shop: &str, end_s: u64, left_s: u64) -> Record {
     let stamp = Stamp { version: 1, writer: 2 };
     let record = Record { stamp, is_tombstone: false, lifetime_s: LIFETIME_S, end_s };
     let mut bytes = Vec::new();
     record.encode(&digest(shop), b"data", &mut bytes);
-    site.raw(0).put(&record_key(shop), &bytes, left_s);
+    (0..site.nodes.len()).for_each(|node| site.raw(node).put(&record_key(shop), &bytes, left_s));
     record
 }
 
@@ -214,17 +215,20 @@ fn a_touch_with_another_lifetime_writes_the_session_anew() {
 }
 
 #[test]
-fn a_record_past_its_end_is_missing_whatever_the_node_thinks() {
-    let Some(site) = PoolSite::start(1) else { return };
-    let shop = site.id();
-    put_record(&site, &shop, now_s() - 1, 1000);
-    assert!(!site.request().knows(&shop));
-    assert_eq!(site.get(&shop), b"");
-    site.wait_until_free(&shop);
-    let mut request = site.request();
-    assert_eq!(request.open(&shop), b"");
-    request.write(&shop, b"new").unwrap();
-    assert_eq!(site.get(&shop), b"new");
+fn a_record_past_its_end_is_missing_whatever_its_nodes_think() {
+    for nodes in [1, 2] {
+        let Some(mut site) = PoolSite::start(nodes) else { return };
+        site.settings.replicas = nodes as u32;
+        let shop = site.id();
+        put_record(&site, &shop, now_s() - 1, 1000);
+        assert!(!site.request().knows(&shop));
+        assert_eq!(site.get(&shop), b"");
+        site.wait_until_free(&shop);
+        let mut request = site.request();
+        assert_eq!(request.open(&shop), b"");
+        request.write(&shop, b"new").unwrap();
+        assert_eq!(site.get(&shop), b"new");
+    }
 }
 
 /// The node may forget what nobody has asked for; the request still knows it.
@@ -256,6 +260,47 @@ fn a_destroyed_session_leaves_a_tombstone_that_outlives_its_copies() {
     let left_s = site.raw(0).left_s(&record_key(&shop)).unwrap() as u64;
     assert!((kept_s - 5..=kept_s).contains(&left_s), "{left_s} s");
     assert!(tombstone.end_s + 5 >= now_s() + kept_s);
+}
+
+/// A touch is meant for the record that was read, which need not be kept for so long.
+#[test]
+fn a_touch_leaves_a_tombstone_its_life() {
+    let Some(mut site) = PoolSite::start(2) else { return };
+    site.settings.replicas = 2;
+    let kept_s = 2 * LIFETIME_S + 3600;
+    for is_locked in [true, false] {
+        let shop = site.id();
+        site.put(&shop, b"data");
+        site.wait_until_free(&shop);
+        let settings = Settings { lock: is_locked, ..site.settings.clone() };
+        let mut request = site.process().request_with(&settings);
+        match is_locked {
+            true => assert_eq!(request.open(&shop), b"data"),
+            false => assert_eq!(request.peek(&shop), b"data"),
+        }
+        let bury = || {
+            let stamp = Stamp { version: u64::MAX, writer: 2 };
+            let tombstone = Record::tombstone(stamp, LIFETIME_S, Some(LIFETIME_S), now_s());
+            let mut bytes = Vec::new();
+            tombstone.encode(&digest(&shop), b"", &mut bytes);
+            [0, 1].map(|node| site.raw(node).put(&record_key(&shop), &bytes, kept_s));
+        };
+        // Without the lock, it is read again first.
+        let touch = if is_locked { 0 } else { 1 };
+        site.proxy().reset();
+        site.proxy().plan(Place::Request(touch), Fault::Hold);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                site.proxy().wait_for("the touch", |counts| counts.of("mg") > touch);
+                bury();
+                site.proxy().heal();
+            });
+            request.touch(&shop, b"data").unwrap();
+        });
+        request.close();
+        let left_s = site.raw(0).left_s(&record_key(&shop)).unwrap() as u64;
+        assert!((kept_s - 5..=kept_s).contains(&left_s), "{left_s} s");
+    }
 }
 
 #[test]
@@ -409,17 +454,35 @@ fn a_server_that_does_not_answer_a_request_is_given_up() {
     }
 }
 
-/// Nobody knows whether it was saved, and whoever says otherwise may be wrong.
+/// Nobody knows whether it was saved, and whoever says otherwise may be wrong. Another node does not
+/// help: with one copy, that of this one counts when it answers again.
 #[test]
 fn a_commit_without_an_answer_may_or_may_not_have_been_saved() {
-    let Some(mut site) = PoolSite::start(1) else { return };
-    site.settings.request_timeout = Duration::from_secs(1);
-    let shop = site.id();
+    for nodes in [1, 2] {
+        let Some(mut site) = PoolSite::start(nodes) else { return };
+        site.settings.request_timeout = Duration::from_secs(1);
+        let shop = site.id_on(0);
+        site.put(&shop, b"before");
+        let mut request = site.request();
+        request.open(&shop);
+        site.proxy().plan(Place::Reply(0), Fault::Swallow);
+        let text = "may or may not have been saved: node ";
+        expect_error(request.write(&shop, b"perhaps"), ErrorKind::Indeterminate, text);
+    }
+}
+
+/// What a server had that refuses connections is gone with it.
+#[test]
+fn with_one_copy_the_next_node_takes_what_a_dead_one_cannot() {
+    let Some(site) = PoolSite::start(2) else { return };
+    let shop = site.id_on(0);
+    site.put(&shop, b"before");
     let mut request = site.request();
     request.open(&shop);
-    site.proxy().plan(Place::Reply(0), Fault::Swallow);
-    let text = "may or may not have been saved: node ";
-    expect_error(request.write(&shop, b"perhaps"), ErrorKind::Indeterminate, text);
+    site.proxy().refuse();
+    site.proxy().plan(Place::Request(0), Fault::CutBefore);
+    request.write(&shop, b"after").unwrap();
+    assert_eq!(site.get(&shop), b"after");
 }
 
 #[test]

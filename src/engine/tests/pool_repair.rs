@@ -45,8 +45,7 @@ impl Tool {
 
     fn repair(&mut self, text: &str, seen: usize) -> Repaired {
         let digest = digest(text);
-        let repairing = self.cluster.repair(&digest, seen, false, &self.settings);
-        self.runtime.block_on(repairing)
+        self.runtime.block_on(self.cluster.repair(&digest, &[seen], false, &self.settings))
     }
 
     fn locate(&mut self, text: &str) -> Vec<sessclust_engine::cluster::Place> {
@@ -322,7 +321,7 @@ fn a_dry_run_stores_nothing() {
     case.put(2, &case.copy(7, b"n|i:1;"), LIFETIME_S);
     let mut tool = Tool::new(&case.site);
     let (digest, settings) = (digest(&case.shop), tool.settings.clone());
-    let repairing = tool.cluster.repair(&digest, case.list[2], true, &settings);
+    let repairing = tool.cluster.repair(&digest, &case.list[2..3], true, &settings);
     assert_wrote(&tool.runtime.block_on(repairing), 2);
     assert_eq!([case.get(0), case.get(1)], [None, None]);
 }

@@ -161,6 +161,31 @@ fn f2_a_paused_write_wins_at_both_copies() {
     });
 }
 
+/// F2, where the late writer has lost both connections when it goes on: it finds its own record on
+/// both nodes, and must not take that for success either.
+#[test]
+fn f2_a_paused_write_wins_at_both_copies_and_is_found_there() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let late = scene.sends_and_freezes(B, &[0, 1]).await;
+        pass(LEASE).await;
+        scene.network.hang(0);
+        scene.network.trap(A, 1, "ms sc:r:", Then::Freeze);
+        let rival = scene.start(A, Act::Commit, 10);
+        scene.frozen(A).await;
+        scene.free(B, 0);
+        scene.free(B, 1);
+        scene.network.resume(0, 0);
+        pass(10).await;
+        scene.network.cut(B, 0);
+        scene.network.cut(B, 1);
+        scene.network.thaw(A);
+        done(rival).await;
+        scene.network.thaw(B);
+        assert!(!done(late).await);
+    });
+}
+
 /// F3: a store that timed out arrives just before that of the next writer, who has read it
 /// elsewhere: his refusal is none, and nobody was paused.
 #[test]
