@@ -42,7 +42,7 @@ open: false
 Warning: session_start(): session %x cannot be opened: node STORE/m1: no answer within 100ms (sessclust.request_timeout)
 Warning: session_start(): Failed to read session data: sessclust (path: memcached+unix://STORE/m1)
 again: false
-Warning: session_start(): session %x cannot be opened: no node answers (STORE/m1)
+Warning: session_start(): session %x cannot be opened: no answer from STORE/m1
 Warning: session_start(): Failed to read session data: sessclust (path: memcached+unix://STORE/m1)
 connect: false
 Warning: session_start(): session %x cannot be opened: cannot connect to STORE/m2: no answer within 50ms (sessclust.connect_timeout)

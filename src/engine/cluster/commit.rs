@@ -423,7 +423,7 @@ impl Cluster {
             }
         }
         match made {
-            0 => Err(self.no_node(digest, "cannot be opened", failure.as_ref())),
+            0 => Err(self.no_node(digest, "cannot be opened", failure.as_ref(), &list)),
             _ => Ok(()),
         }
     }
@@ -623,7 +623,7 @@ impl Cluster {
                     && self.nodes[node].link().is_none()
                     && !self.board.is_up(node, self.world.uptime());
                 let taken = match is_known_dead {
-                    true => Err(self.no_node(&holding.digest, holding.stage, None)),
+                    true => Err(self.no_node(&holding.digest, holding.stage, None, &[node])),
                     false => self.take_seat(holding, index, &mut None).await,
                 };
                 match taken {

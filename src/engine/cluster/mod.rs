@@ -172,8 +172,6 @@ struct Seat {
     read: Option<Stamp>,
     /// The record itself, until it is known which one is the newest.
     copy: Option<Base>,
-    /// What is there cannot be believed.
-    is_damaged: bool,
     part: Part,
 }
 
@@ -480,35 +478,33 @@ impl Cluster {
         list.iter().copied().filter(move |node| !set(*node)).take(wanted)
     }
 
-    /// Whether a session may be taken for a new one, rule 3. `has_none` says of a node whether it
-    /// has answered that it has no record. A round trip more where it depends on what a repair has
-    /// noted on the nodes.
-    async fn may_be_new(
+    /// The nodes without whose answer nobody can say that there is no session, where those that
+    /// `has_answered` speaks of have no record that can be used; rule 3. One of them may have a
+    /// damaged one. A round trip more where it depends on what a repair has noted on the nodes.
+    async fn doubtful(
         &mut self,
         list: &[usize],
-        has_none: impl Fn(usize) -> bool,
+        has_answered: impl Fn(usize) -> bool,
+        is_damaged: bool,
         timeouts: &Timeouts,
-    ) -> bool {
+    ) -> Vec<usize> {
         let of_interest = &list[..list.len().min(2 * self.copies - 1)];
-        let (missing, unknown): (Vec<usize>, Vec<usize>) =
-            of_interest.iter().partition(|node| has_none(**node));
-        let silent = match unknown[..] {
-            [] => return true,
-            [silent] => silent,
-            _ => return false,
-        };
-        let all_know = |this: &Self| missing.iter().all(|node| this.knows_what(*node, silent));
+        let (answered, silent): (Vec<usize>, Vec<usize>) =
+            of_interest.iter().partition(|node| has_answered(**node));
+        let [only] = silent[..] else { return silent };
+        let all_know =
+            |this: &Self| answered.iter().all(|node| !is_damaged && this.knows_what(*node, only));
         if all_know(self) {
-            return true;
+            return Vec::new();
         }
         let ask = |node: &usize| (*node, vec![get(birth_key())]);
-        let asked: Vec<_> = missing.iter().map(ask).collect();
-        for (node, result) in missing.iter().zip(self.exchange_all(timeouts, &asked).await) {
+        let asked: Vec<_> = answered.iter().map(ask).collect();
+        for (node, result) in answered.iter().zip(self.exchange_all(timeouts, &asked).await) {
             if let Ok([Answer::Value { bytes, .. }]) = result.as_deref() {
                 self.born(*node, birth_of(bytes));
             }
         }
-        all_know(self)
+        if all_know(self) { Vec::new() } else { silent }
     }
 
     /// Whether a node that answers has all sessions that it should have of those that `silent` has:
@@ -525,14 +521,20 @@ impl Cluster {
             || self.board.birth(silent).is_some_and(is_together)
     }
 
-    /// Nobody who could know has answered.
-    fn no_node(&self, digest: &Digest, stage: &str, failure: Option<&Failure>) -> Error {
+    /// None of these nodes has answered, and the session needs one of them.
+    fn no_node(
+        &self,
+        digest: &Digest,
+        stage: &str,
+        failure: Option<&Failure>,
+        nodes: &[usize],
+    ) -> Error {
         let text = match failure {
             Some(failure) => failure.to_string(),
             None => {
-                let nodes: Vec<String> =
-                    self.nodes.iter().map(|node| node.address().to_string()).collect();
-                format!("no node answers ({})", nodes.join(", "))
+                let address = |node: &usize| self.nodes[*node].address().to_string();
+                let nodes: Vec<String> = nodes.iter().map(address).collect();
+                format!("no answer from {}", nodes.join(", "))
             }
         };
         Error::new(ErrorKind::NoNode, format!("session {digest} {stage}: {text}"))

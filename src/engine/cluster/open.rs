@@ -82,7 +82,7 @@ impl Cluster {
         let set = self.set_of(&list);
         let stage = "cannot be opened";
         if set.is_empty() {
-            return Err(self.no_node(digest, stage, None));
+            return Err(self.no_node(digest, stage, None, &list));
         }
         let mut holding = Holding {
             digest: *digest,
@@ -147,12 +147,14 @@ impl Cluster {
         if holding.base.is_some() {
             return Ok(());
         }
-        let has_none = |node| holding.seats.iter().any(|seat| seat.node == node && seat.has_none());
-        if !self.may_be_new(&holding.list, has_none, &holding.timeouts).await {
-            let error = holding.failure.take();
-            return Err(error.unwrap_or_else(|| self.no_node(&holding.digest, holding.stage, None)));
+        let has_answered = |node| holding.seats.iter().any(|seat| seat.node == node);
+        let (list, is_damaged) = (&holding.list, holding.damage.is_some());
+        let doubtful = self.doubtful(list, has_answered, is_damaged, &holding.timeouts).await;
+        if doubtful.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let error = holding.failure.take();
+        Err(error.unwrap_or_else(|| self.no_node(&holding.digest, holding.stage, None, &doubtful)))
     }
 
     /// What a lock of this process holds while it runs `script`.
@@ -496,11 +498,9 @@ impl Cluster {
         let node = seat.node;
         seat.lock = lock;
         seat.link = self.nodes[node].link();
-        seat.is_damaged = false;
         (seat.cas, seat.copy) = match copy_of(answer, &holding.digest, now_s) {
             Ok(copy) => copy,
             Err(Unreadable::Damaged(cas, error)) => {
-                seat.is_damaged = true;
                 holding.damage = Some(error);
                 (cas, None)
             }
@@ -689,14 +689,8 @@ impl Seat {
             stamp: None,
             read: None,
             copy: None,
-            is_damaged: false,
             part: Part::Due,
         }
-    }
-
-    /// Whether its node is known to have no record; one past its life is none.
-    fn has_none(&self) -> bool {
-        self.stamp.is_none() && !self.is_damaged
     }
 
     /// Whether its lock can be relied on.

@@ -34,8 +34,6 @@ pub(super) struct Found {
     pub(super) cas: Option<Cas>,
     /// Which record it is; none if there is none that can be believed.
     pub(super) stamp: Option<Stamp>,
-    /// What is there cannot be believed.
-    is_damaged: bool,
 }
 
 impl Survey {
@@ -136,14 +134,14 @@ impl Cluster {
             {
                 return Err(error);
             }
-            let has_none = |node| {
-                let found = survey.copies.iter().find(|found| found.node == node);
-                found.is_some_and(|found| found.stamp.is_none() && !found.is_damaged)
+            let has_answered = |node| survey.copies.iter().any(|found| found.node == node);
+            let (list, is_damaged) = (&survey.list, survey.damage.is_some());
+            let doubtful = match survey.copies.is_empty() {
+                true => list.clone(),
+                false => self.doubtful(list, has_answered, is_damaged, &timeouts(settings)).await,
             };
-            let timeouts = timeouts(settings);
-            if survey.copies.is_empty() || !self.may_be_new(&survey.list, has_none, &timeouts).await
-            {
-                return Err(self.no_node(digest, stage, survey.failure.as_ref()));
+            if !doubtful.is_empty() {
+                return Err(self.no_node(digest, stage, survey.failure.as_ref(), &doubtful));
             }
         }
         Ok(survey)
@@ -176,12 +174,10 @@ impl Cluster {
                     continue;
                 }
             };
-            let mut is_damaged = false;
             let (cas, copy) = match copy_of(answers.into_iter().next(), digest, now_s) {
                 Ok(found) => found,
                 Err(Unreadable::Damaged(cas, error)) => {
                     survey.damage = Some(error);
-                    is_damaged = true;
                     (cas, None)
                 }
                 Err(Unreadable::Other(kind, what)) => {
@@ -200,7 +196,7 @@ impl Cluster {
                 survey.newest = copy;
             }
             let link = self.nodes[node].link();
-            survey.copies.push(Found { node, link, cas, stamp, is_damaged });
+            survey.copies.push(Found { node, link, cas, stamp });
         }
         Ok(silent)
     }

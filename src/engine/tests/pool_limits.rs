@@ -283,7 +283,7 @@ fn a_touch_leaves_a_tombstone_its_life() {
             let tombstone = Record::tombstone(stamp, LIFETIME_S, Some(LIFETIME_S), now_s());
             let mut bytes = Vec::new();
             tombstone.encode(&digest(&shop), b"", &mut bytes);
-            [0, 1].map(|node| site.raw(node).put(&record_key(&shop), &bytes, kept_s));
+            (0..2).for_each(|node| site.raw(node).put(&record_key(&shop), &bytes, kept_s));
         };
         // Without the lock, it is read again first.
         let touch = if is_locked { 0 } else { 1 };
@@ -378,6 +378,67 @@ fn a_damaged_record_can_be_replaced_and_destroyed_without_its_lock() {
         assert_eq!(site.record(&shop).unwrap().is_tombstone, is_destroyed);
         assert_eq!(site.get(&shop), if is_destroyed { b"" } else { &b"anew"[..] });
     }
+}
+
+/// A pool in which every node has these bytes as the record of a session with two copies.
+fn three_equal(bytes: impl Fn(&str) -> Vec<u8>) -> Option<(PoolSite, String)> {
+    let mut site = PoolSite::start(3)?;
+    site.settings.replicas = 2;
+    let shop = site.id();
+    for node in 0..3 {
+        site.raw(node).put(&record_key(&shop), &bytes(&shop), 1000);
+    }
+    Some((site, shop))
+}
+
+#[test]
+fn a_session_whose_copies_are_all_damaged_starts_anew() {
+    let Some((site, shop)) = three_equal(|_| b"no record".to_vec()) else { return };
+    for access in [Access::Unlocked, Access::Locked] {
+        let mut request = site.request();
+        let data = request.session.read(id(&shop), access).unwrap();
+        assert_eq!(data.bytes, b"");
+        let text = "is damaged (cut off), starting anew";
+        expect_error(Result::<()>::Err(data.loss.unwrap()), ErrorKind::Damaged, text);
+        request.session.delivered();
+        if access == Access::Locked {
+            request.write(&shop, b"anew").unwrap();
+        }
+    }
+    assert_eq!(site.get(&shop), b"anew");
+}
+
+#[test]
+fn a_damaged_copy_is_no_reason_to_start_anew_while_a_node_is_silent() {
+    let Some((mut site, shop)) = three_equal(|_| b"no record".to_vec()) else { return };
+    // They have been there for long, so that the silent one alone is no reason not to.
+    for node in 0..3 {
+        site.raw(node).put("sc:birth", b"0 1", 0);
+    }
+    site.nodes[0].server.kill();
+    let silent = site.addresses()[0].to_string();
+    for access in [Access::Unlocked, Access::Locked] {
+        let read = site.request().session.read(id(&shop), access).map(drop);
+        expect_error(read, ErrorKind::NoNode, &silent);
+    }
+}
+
+#[test]
+fn copies_that_are_all_past_their_end_are_missing() {
+    let past = |shop: &str| {
+        let stamp = Stamp { version: 1, writer: 2 };
+        let record =
+            Record { stamp, is_tombstone: false, lifetime_s: LIFETIME_S, end_s: now_s() - 1 };
+        let mut bytes = Vec::new();
+        record.encode(&digest(shop), b"data", &mut bytes);
+        bytes
+    };
+    let Some((site, shop)) = three_equal(past) else { return };
+    assert_eq!(site.get(&shop), b"");
+    let mut request = site.request();
+    assert_eq!(request.open(&shop), b"");
+    request.write(&shop, b"new").unwrap();
+    assert_eq!(site.get(&shop), b"new");
 }
 
 // Servers that cannot be used.
