@@ -137,13 +137,15 @@ fn write_for(request: &mut Request, shop: &str, lifetime_s: u64) {
 #[test]
 fn a_node_keeps_a_session_for_its_lifetime() {
     const DAY_S: u64 = 86_400;
+    /// What a loaded machine may take, and by how much the clock of its memcached may be behind.
+    const SLACK_S: u64 = 60;
     let Some(site) = PoolSite::start(1) else { return };
     // Beyond 30 days memcached takes a number for a time, and beyond 2038 for none.
-    for lifetime_s in [1, LIFETIME_S, 30 * DAY_S, 30 * DAY_S + 1, 400 * DAY_S] {
+    for lifetime_s in [100, LIFETIME_S, 30 * DAY_S, 30 * DAY_S + 1, 400 * DAY_S] {
         let shop = site.id();
         write_for(&mut site.request(), &shop, lifetime_s);
         let left_s = site.raw(0).left_s(&record_key(&shop)).unwrap();
-        assert!((lifetime_s as i64 - 5..=lifetime_s as i64).contains(&left_s), "{left_s}");
+        assert!(left_s.abs_diff(lifetime_s as i64) < SLACK_S, "{left_s}");
         assert_eq!(site.record(&shop).unwrap().lifetime_s, lifetime_s);
     }
     for lifetime_s in [i32::MAX as u64, i64::MAX as u64, u64::MAX] {
