@@ -440,8 +440,8 @@ impl Cluster {
     }
 
     /// Tries for the lock on one node, and reads the record there. Says whether it is ours. Looks
-    /// who has it: this request itself, if an answer was lost; or one of this machine that has given
-    /// it up, or a process of this machine that is dead, which both lose it.
+    /// who has it: this request itself, if an answer was lost; or one of this machine that has
+    /// given it up, or a process of this machine that is dead, which both lose it.
     pub(super) async fn take_seat(
         &mut self,
         holding: &mut Holding,

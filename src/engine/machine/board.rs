@@ -16,7 +16,7 @@
 //! latency   u64        of the last probe, in us; 0: none yet
 //! drained   u64        DRAINED; anything else: not
 //! hung      u64        1: it was waited for in vain; anything else: it refused, or answered since
-//! birth     u64        when its server was first seen empty, us of Unix time | again, whole   (62, 1, 1 bits)
+//! birth     u64        its server's, in us of Unix time | again | whole (62, 1, 1 bits)
 //! reason    120 bytes  text, up to the first 0
 //! ```
 //!
