@@ -392,19 +392,18 @@ impl Spread {
     }
 }
 
-/// Waits until one of the server's processes says that a node is used again.
-fn wait_until_back(server: &Fpm) {
-    wait_for("the node to be used again", || {
-        server.call("life one").value();
-        server.log().contains("is back").then_some(())
-    });
+/// Has PHP log into this file what it would otherwise log into the request.
+fn logging(setup: Setup, log: &Path) -> Setup {
+    setup.with(&format!("error_log={}", log.display()))
 }
 
 #[test]
 fn with_one_copy_the_sessions_of_a_dead_node_start_anew_and_no_request_fails() {
     const SESSIONS: usize = 30;
     let Some(mut nodes) = three_nodes() else { return };
-    let setup = setup(&nodes).with("sessclust.replicas=1");
+    let folder = folder();
+    let log = folder.path().join("log");
+    let setup = logging(setup(&nodes).with("sessclust.replicas=1"), &log);
     let Some(fpm) = Fpm::start(&setup, &[Pool::new(2)]) else { return };
     let mut spread = Spread::new(&fpm, SESSIONS);
     let lost: Vec<bool> = spread.ids.iter().map(|id| nodes[0].has(id)).collect();
@@ -412,9 +411,13 @@ fn with_one_copy_the_sessions_of_a_dead_node_start_anew_and_no_request_fails() {
     nodes[0].kill();
     spread.use_all(&fpm, &lost);
     spread.use_all(&fpm, &[false; SESSIONS]);
-    assert_eq!(fpm.log().matches("node is down").count(), 1, "{}", fpm.log());
+    let told = || fs::read_to_string(&log).unwrap();
+    assert_eq!(told().matches("node is down").count(), 1, "{}", told());
     nodes[0].restart();
-    wait_until_back(&fpm);
+    wait_for("the node to be used again", || {
+        fpm.call("life one").value();
+        told().contains("is back").then_some(())
+    });
     // They are found where they were kept meanwhile, and move back.
     spread.use_all(&fpm, &[false; SESSIONS]);
     let moved: Vec<bool> = spread.ids.iter().map(|id| nodes[0].has(id)).collect();
@@ -510,8 +513,7 @@ fn without_a_node_requests_go_on_on_this_machine_if_told_so() {
     let Some(mut nodes) = three_nodes() else { return };
     let folder = folder();
     let log = folder.path().join("log");
-    let setup = setup(&nodes).with(FOR_EVER).with("sessclust.on_outage=local");
-    let setup = setup.with(&format!("error_log={}", log.display()));
+    let setup = logging(setup(&nodes).with(FOR_EVER).with("sessclust.on_outage=local"), &log);
     let Some(fpm) = Fpm::start(&setup, &[Pool::new(WORKERS)]) else { return };
     let counter = |name: &str| fpm.call(&format!("counter {name}")).value();
     assert_eq!(count(&fpm.call("increment before").value()), 1);
@@ -546,8 +548,7 @@ fn sessions_of_nodes_that_hung_are_found_again_when_they_wake() {
     let Some(nodes) = three_nodes() else { return };
     let folder = folder();
     let log = folder.path().join("log");
-    let setup = setup(&nodes).with(SHORT_LEASE).with("sessclust.on_outage=local");
-    let setup = setup.with(&format!("error_log={}", log.display()));
+    let setup = logging(setup(&nodes).with(SHORT_LEASE).with("sessclust.on_outage=local"), &log);
     let Some(fpm) = Fpm::start(&setup, &[Pool::new(2)]) else { return };
     let before = fpm.call("increment one").value();
     nodes.iter().for_each(|node| node.signal(Signal::STOP));
