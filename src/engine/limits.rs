@@ -72,6 +72,13 @@ pub const LIFETIME_DEFAULT_S: u64 = 1440;
 /// first seen when the first session comes that it has to keep.
 pub const BIRTHS_TOGETHER_US: u64 = 60_000_000;
 
+/// By how much a process is later than the end of a time-out if it stood still itself: far more
+/// than a busy machine makes a process wait for its turn, as a rule.
+pub const ASLEEP_MIN: Duration = Duration::from_millis(50);
+
+/// Tries to ask a node by a process that stands still again each time, at most.
+pub const ASLEEP_TRIES: u32 = 4;
+
 /// How long an answer is still read for when its time is up: it has arrived while another node was
 /// waited for, or it has not.
 pub const LATE_ANSWER_GRACE: Duration = Duration::from_millis(5);

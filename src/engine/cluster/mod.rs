@@ -48,7 +48,8 @@ use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::config::{RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{
-    BIRTHS_TOGETHER_US, DRAWS_MAX, ID_BYTES_MAX, LIFETIME_DEFAULT_S, LOCK_LEASE_MARGIN,
+    ASLEEP_TRIES, BIRTHS_TOGETHER_US, DRAWS_MAX, ID_BYTES_MAX, LIFETIME_DEFAULT_S,
+    LOCK_LEASE_MARGIN,
 };
 use crate::machine::{Birth, Board, Queue, Ticket};
 use crate::node::{
@@ -584,12 +585,14 @@ impl Cluster {
         timeouts: &Timeouts,
         requests: &[Request<'_>],
     ) -> Result<Vec<Answer>, Failure> {
-        match self.exchange(node, timeouts, requests).await {
-            Err(failure) if failure.is_worth_a_retry() => {
-                self.exchange(node, timeouts, requests).await
+        let mut result = self.exchange(node, timeouts, requests).await;
+        for _ in 1..ASLEEP_TRIES {
+            if !result.as_ref().is_err_and(Failure::is_worth_a_retry) {
+                break;
             }
-            result => result,
+            result = self.exchange(node, timeouts, requests).await;
         }
+        result
     }
 
     /// Sends requests to several nodes and waits for all of them.
@@ -627,7 +630,7 @@ impl Cluster {
         let mut results = self.exchange_all(timeouts, asked).await;
         for ((node, requests), result) in asked.iter().zip(&mut results) {
             if result.as_ref().is_err_and(Failure::is_worth_a_retry) {
-                *result = self.exchange(*node, timeouts, requests).await;
+                *result = self.exchange_again(*node, timeouts, requests).await;
             }
         }
         results

@@ -32,7 +32,7 @@ pub use world::{Connecting, Stream, System, World};
 
 use crate::config::save_path::NodeAddress;
 use crate::config::time_with_unit;
-use crate::limits::LATE_ANSWER_GRACE;
+use crate::limits::{ASLEEP_MIN, LATE_ANSWER_GRACE};
 use crate::machine::Birth;
 use crate::wire::memcached::meta::{Condition, Opaque, Request};
 use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
@@ -118,8 +118,8 @@ pub struct Failure {
     pub cause: Cause,
     text: String,
     is_timeout: bool,
-    /// This process itself stood still for longer than it would have waited, so that it cannot say
-    /// whether the node has answered in time.
+    /// This process itself stood still when the time was up, so that it cannot say whether the node
+    /// has answered in time.
     was_asleep: bool,
 }
 
@@ -128,9 +128,10 @@ impl Failure {
         Self { cause, text, is_timeout, was_asleep: false }
     }
 
-    /// The node was to have answered by `deadline`, within `patience`.
-    fn after(mut self, deadline: Instant, patience: Duration) -> Self {
-        self.was_asleep = self.is_timeout && Instant::now() > deadline + patience;
+    /// The node was to have answered by `deadline`. A connection that was lost while nobody listened
+    /// says as little about the node as one that was silent.
+    fn after(mut self, deadline: Instant) -> Self {
+        self.was_asleep = Instant::now() > deadline + ASLEEP_MIN;
         self
     }
 
@@ -300,7 +301,7 @@ impl Node {
             _ => Cause::Connect,
         };
         let failure = Failure::new(cause, text, broken.cause == Cause::Timeout);
-        Err(failure.after(deadline, timeouts.connect))
+        Err(failure.after(deadline))
     }
 
     /// How long a node takes to say what it is, on a connection of its own: for looking at one that
@@ -473,7 +474,7 @@ impl Node {
         let text = format!("node {}: {reason}", self.address);
         self.close();
         let failure = Failure::new(broken.cause, text, broken.cause == Cause::Timeout);
-        Err(failure.after(self.deadline, timeouts.request))
+        Err(failure.after(self.deadline))
     }
 
     /// Closes the connection. What it still owed is never known.
