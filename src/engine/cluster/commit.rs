@@ -10,7 +10,7 @@ use super::record::{Record, Stamp};
 use super::{Cluster, Holding, Keys, Lock, Part, Posted, Seat, delete, get, set, timeouts, touch};
 use crate::config::{Settings, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{REPLACEMENT_PAUSE, REPLACEMENT_TRIES};
+use crate::limits::{LOCK_LEASE_MARGIN, REPLACEMENT_PAUSE, REPLACEMENT_TRIES};
 use crate::node::{Answer, Cause, Failure, Timeouts};
 use crate::session::id::Digest;
 use crate::stats::Counter;
@@ -479,6 +479,15 @@ impl Cluster {
         // delayed writes nothing is waited for.
         let is_delayed = settings.write == WriteMode::Delayed;
         let unlocks = is_delayed || self.copies == 1;
+        // Fewer nodes than needed can only make it a write of which nobody knows, and which may
+        // count later: then nothing is sent at all.
+        while holding.seats.len() < need {
+            let Some(node) = self.join_next(holding, &mut tally).await else {
+                let none = || self.no_node(&digest, holding.stage, None);
+                return Err(tally.error.unwrap_or_else(none));
+            };
+            self.check_size(&digest, node, keys.record(), bytes.len(), data.len())?;
+        }
         for _ in 0..self.nodes.len() + TRIES {
             if tally.refusal.is_some() || tally.is_late || tally.stored >= self.copies {
                 break;
@@ -649,6 +658,7 @@ impl Cluster {
                 error = Some(failure);
             }
         }
+        self.look_again(holding).await?;
         // Taken again just now, or by the thread that renews them.
         for index in 0..holding.seats.len() {
             if holding.standing(index, None, self.copies) == Standing::Overtaken {
@@ -684,6 +694,35 @@ impl Cluster {
                 Err(Error::new(ErrorKind::LeaseLost, text))
             }
         }
+    }
+
+    /// Reads again what was read long before the last lock was granted. Who destroys a session needs
+    /// no lock: his tombstone is newer than all that is stored under locks of that time, but not
+    /// than what is stored under one that was taken again later.
+    async fn look_again(&mut self, holding: &mut Holding) -> Result<()> {
+        let is_old =
+            |index: &usize| holding.seats[*index].known + LOCK_LEASE_MARGIN < holding.granted;
+        let old: Vec<usize> = (0..holding.seats.len()).filter(is_old).collect();
+        let keys = Keys::of(&holding.digest);
+        let ask = |index: &usize| (holding.seats[*index].node, vec![get(keys.record())]);
+        let asked: Vec<_> = old.iter().map(ask).collect();
+        let results = self.exchange_all_again(&holding.timeouts, &asked).await;
+        let mut silent = Vec::new();
+        for (index, result) in old.into_iter().zip(results) {
+            let seat = &holding.seats[index];
+            let (node, is_same) = (seat.node, seat.link == self.nodes[seat.node].link());
+            let lock = if is_same { seat.lock } else { Lock::None };
+            match result {
+                Ok(answers) => {
+                    self.take_record(holding, index, answers.into_iter().next(), lock)?;
+                }
+                Err(_) => silent.push(node),
+            }
+        }
+        for node in silent {
+            self.drop_out(holding, node);
+        }
+        Ok(())
     }
 
     /// Somebody else has the lock that this request has lost.
@@ -874,16 +913,14 @@ impl Cluster {
             let own = base.filter(|base| base.stamp.writer == writer).map(|base| base.stamp);
             let stamp = own.unwrap_or_else(|| {
                 let version = base.map_or(0, |base| base.stamp.version.saturating_add(1));
-                let now_us = self.now_us();
-                let least = match content {
-                    Content::Data(_) => now_us,
+                let ahead_us = match content {
+                    Content::Data(_) => 0,
                     // More than what is stored by anybody who has the lock now, whose clock may
                     // be ahead: clocks differ by less than a lease.
-                    Content::Tombstone => {
-                        now_us.saturating_add(settings.lock_lease.as_micros() as u64)
-                    }
+                    Content::Tombstone => settings.lock_lease.as_micros() as u64,
                 };
-                Stamp { version: version.max(least), writer }
+                let version = version.max(self.now_us()).saturating_add(ahead_us);
+                Stamp { version, writer }
             });
             let replaced_s = base.map(|base| base.lifetime_s);
             let (now_s, data) = (self.now_s(), content.data());

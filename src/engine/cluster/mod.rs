@@ -145,7 +145,9 @@ struct Holding {
     read: Option<Stamp>,
     /// Why a copy was not believed.
     damage: Option<RecordError>,
-    /// The clock when the last lock was granted: the version of what is stored under it.
+    /// When the last lock was granted.
+    granted: Instant,
+    /// The clock then: the version of what is stored under it.
     granted_us: u64,
     /// Its place among the requests of this machine.
     ticket: Option<Ticket>,
@@ -171,6 +173,8 @@ struct Seat {
     stamp: Option<Stamp>,
     /// Which one it was when the session was opened.
     read: Option<Stamp>,
+    /// When it was asked for together with the lock.
+    known: Instant,
     /// The record itself, until it is known which one is the newest.
     copy: Option<Base>,
     part: Part,

@@ -97,6 +97,7 @@ impl Cluster {
             base: None,
             damage: None,
             read: None,
+            granted: Instant::now(),
             granted_us: self.now_us(),
             ticket: None,
             stage,
@@ -374,7 +375,7 @@ impl Cluster {
                         match self.granted(holding, node, answers.next()) {
                             Ok(Some(cas)) => {
                                 let lock = Lock::Held(cas, Lease::of(since, holding.lease));
-                                holding.granted_us = granted_us;
+                                (holding.granted, holding.granted_us) = (since, granted_us);
                                 self.take_record(holding, index, answers.next(), lock)
                             }
                             Ok(None) => {
@@ -481,7 +482,7 @@ impl Cluster {
         let Some(cas) = cas else { return Ok(false) };
         let lease = Lease::of(since, holding.lease);
         self.take_record(holding, index, record, Lock::Held(cas, lease))?;
-        holding.granted_us = granted_us;
+        (holding.granted, holding.granted_us) = (since, granted_us);
         Ok(true)
     }
 
@@ -497,6 +498,9 @@ impl Cluster {
         let seat = &mut holding.seats[index];
         let node = seat.node;
         seat.lock = lock;
+        if let Lock::Held(_, lease) = lock {
+            seat.known = lease.since;
+        }
         seat.link = self.nodes[node].link();
         (seat.cas, seat.copy) = match copy_of(answer, &holding.digest, now_s) {
             Ok(copy) => copy,
@@ -688,6 +692,7 @@ impl Seat {
             cas: None,
             stamp: None,
             read: None,
+            known: Instant::now(),
             copy: None,
             part: Part::Due,
         }
