@@ -233,6 +233,18 @@ fn f5_success_with_one_copy_and_then_that_node_dies() {
         scene.network.trap(B, 0, "ms sc:r:", Then::Crash);
         assert!(done(second).await);
     });
+    // Only what is sent to the first node is lost, and it has the same as the one that was skipped.
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(B, 1);
+        scene.does(B, Act::Touch).await;
+        let request = scene.start(B, Act::Commit, 4000);
+        scene.opened().await;
+        scene.free(B, 1);
+        scene.network.link(B, 0, |link| link.losses = 1);
+        scene.network.trap(B, 0, "ms sc:r:", Then::Block);
+        assert!(done(request).await);
+    });
 }
 
 /// F6: both nodes of a view that skips a third one say that there is no session; the third has it.
@@ -441,6 +453,65 @@ fn f15_replacements_in_the_order_of_the_list() {
             assert!(done(waiting).await);
         });
     }
+}
+
+/// Who can reach fewer nodes than have to have its write sends it to none: the next ones would
+/// believe it, and it has not seen theirs.
+#[test]
+fn a_write_that_too_few_nodes_can_have_is_not_sent() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(B, 1);
+        scene.does(B, Act::Touch).await;
+        scene.block(A, 0);
+        scene.block(A, 1);
+        let late = scene.start(A, Act::Commit, 100);
+        scene.opened().await;
+        scene.network.freeze(A);
+        pass(LEASE).await;
+        scene.does(C, Act::Commit).await;
+        scene.network.thaw(A);
+        assert!(!done(late).await);
+        scene.block(C, 0);
+        scene.does(C, Act::Look).await;
+    });
+}
+
+/// Who destroys a session needs no lock. One of the two locks of whoever has it open is lost with
+/// its node and taken again later: what is stored under it must not be newer than the tombstone.
+#[test]
+fn a_lock_that_is_taken_again_does_not_revive_what_was_destroyed() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let request = scene.start(B, Act::Commit, 10_000);
+        scene.opened().await;
+        scene.does(A, Act::DestroyOther).await;
+        pass(LEASE).await;
+        scene.network.crash(1);
+        scene.network.restart(1);
+        assert!(!done(request).await);
+        scene.does(C, Act::Peek).await;
+    });
+}
+
+/// Who stands still while it connects, even twice, blames no node for it.
+#[test]
+fn a_node_is_not_blamed_by_who_stood_still() {
+    scene(2, 1, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.network.trap(A, 0, "version", Then::Freeze);
+        scene.network.trap(A, 0, "version", Then::Freeze);
+        let request = scene.start(A, Act::Commit, 0);
+        scene.frozen(A).await;
+        pass(350).await;
+        scene.network.thaw(A);
+        pass(1).await;
+        scene.frozen(A).await;
+        scene.network.cut(A, 0);
+        pass(350).await;
+        scene.network.thaw(A);
+        assert!(done(request).await);
+    });
 }
 
 /// What a server of either kind answers to a request, and to the `mn` behind it.

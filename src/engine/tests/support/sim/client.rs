@@ -79,7 +79,6 @@ impl Request {
         let shared = Rc::clone(&self.shared);
         let settings = &shared.settings;
         self.cluster.open(digest, Origin::Sent, b"sim", settings).await?;
-        self.look_around(op);
         let list = self.operations(op, digest);
         let stamp = self.cluster.stamp(digest);
         shared.history().read(op, list.clone(), stamp);
@@ -124,7 +123,6 @@ impl Request {
         let mut buffer = Vec::new();
         let copy = self.cluster.peek(digest, &self.shared.settings, &mut buffer).await?;
         let list = decode(&copy).unwrap_or_else(|| self.damaged(op, &copy));
-        self.look_around(op);
         self.shared.history().read(op, list, None);
         Ok(Outcome::NotSaved)
     }
@@ -160,16 +158,7 @@ impl Request {
         }
     }
 
-    /// Whether its machine is still one of which something is promised.
-    fn look_around(&self, op: OpId) {
-        if self.shared.is_astray(self.client) {
-            self.shared.network.note(|| format!("client {} is astray", self.client));
-            self.shared.history().go_astray(op);
-        }
-    }
-
     fn conclude(&mut self, op: OpId, result: Result<Outcome, Error>) -> bool {
-        self.look_around(op);
         let name = self.shared.history().name(op);
         match result {
             Ok(outcome) => {

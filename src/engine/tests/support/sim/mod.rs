@@ -29,7 +29,7 @@ use sessclust_engine::machine::{Board, Queue};
 use sessclust_engine::node::{Node, Timeouts};
 use sessclust_engine::session::id::Digest;
 use sessclust_engine::stats::Counters;
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::future::Future;
 use std::path::Path;
 use std::rc::Rc;
@@ -54,8 +54,6 @@ pub struct Shared {
     random: RefCell<Rng>,
     /// What the machine of each client knows.
     boards: Vec<Arc<Board>>,
-    /// The node that is at fault now, if any.
-    pub fault: Cell<Option<usize>>,
 }
 
 impl Shared {
@@ -86,7 +84,6 @@ impl Shared {
             sessions: RefCell::default(),
             slots: RefCell::default(),
             random: RefCell::new(Rng::with_seed(seed ^ 1)),
-            fault: Cell::default(),
         })
     }
 
@@ -197,17 +194,6 @@ impl Shared {
     pub fn is_calm(&self) -> bool {
         let was_paused = (0..self.boards.len()).any(|client| self.network.pauses(client) != 0);
         !was_paused
-    }
-
-    /// Whether a client that stood still takes two nodes for dead: the one at fault, and one that
-    /// has answered while it slept. What it then does is beyond the promises.
-    pub fn is_astray(&self, client: usize) -> bool {
-        let board = &self.boards[client];
-        let is_out = |node: &usize| board.health(*node).is_down || self.fault.get() == Some(*node);
-        let has_slept = (0..self.boards.len()).any(|other| {
-            Arc::ptr_eq(&self.boards[other], board) && self.network.pauses(other) != 0
-        });
-        has_slept && (0..self.nodes.len()).filter(is_out).count() > 1
     }
 
     /// How long a request may last whose script runs for `think`, in milliseconds: its wait for the
