@@ -603,10 +603,13 @@ impl Chaos<'_> {
         }
     }
 
-    fn store(&self, settings: &Settings) -> Rc<Store> {
-        let sockets = self.proxies.each_ref().map(socket);
-        let nodes = nodes(sockets.iter().map(PathBuf::as_path));
-        Rc::new(Store::Pool(Pool::new(nodes, settings, counters()).expect("a pool")))
+    /// A process. Its pools have a node each, so that the other one is no way out: with one copy a
+    /// session would start anew there.
+    fn stores(&self, settings: &Settings) -> [Rc<Store>; 2] {
+        self.proxies.each_ref().map(|proxy| {
+            let nodes = nodes([socket(proxy).as_path()]);
+            Rc::new(Store::Pool(Pool::new(nodes, settings, counters()).expect("a pool")))
+        })
     }
 
     fn ledger(&self, index: usize) -> MutexGuard<'_, Ledger> {
@@ -625,8 +628,8 @@ impl Chaos<'_> {
 
     /// Notes how a step ended. Errors have to be of the kinds that its caller expects.
     #[track_caller]
-    fn note<T>(&self, step: &str, result: &Result<T>, expected: &[ErrorKind]) {
-        let outcome = match result {
+    fn note<T>(&self, step: &str, result: Result<T>, expected: &[ErrorKind]) -> Result<T> {
+        let outcome = match &result {
             Ok(_) => format!("{step}: done"),
             Err(error) => {
                 assert!(expected.contains(&error.kind()), "{step}: {:?}: {error}", error.kind());
@@ -635,31 +638,36 @@ impl Chaos<'_> {
         };
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         *outcomes.entry(outcome).or_default() += 1;
+        result
     }
 
     /// One process after its other: requests until all are done.
     fn work(&self, mut random: fastrand::Rng) {
         let settings = Self::settings();
-        let mut store = self.store(&settings);
+        let mut stores = self.stores(&settings);
         while self.left.fetch_sub(1, SeqCst) > 0 {
             if random.f64() < self.plan.fault_share {
                 self.disturb(&mut random);
             }
             // Processes end and others begin, and the proxies' logs must not grow for ever.
             if random.usize(..2000) == 0 {
-                store = self.store(&settings);
+                stores = self.stores(&settings);
                 self.count_faults();
             }
-            let mut session = Session::new(Rc::clone(&store), settings.clone(), counters());
-            session.set_lifetime(LIFETIME_S);
             let index = random.usize(..SESSIONS);
-            match random.u8(..20) {
+            let store = &stores[index % stores.len()];
+            let mut session = Session::new(Rc::clone(store), settings.clone(), counters());
+            session.set_lifetime(LIFETIME_S);
+            let result = match random.u8(..20) {
                 0 => self.make(&mut session),
                 1 if index < DESTROYED => self.destroy(&mut session, index),
                 1..4 => self.look(&mut session, index),
                 _ => self.count(&mut session, index, &mut random),
-            }
+            };
             session.close(Some(LIFETIME_S));
+            if result.is_err_and(|error| error.kind() == ErrorKind::NoNode) {
+                look_after(store, SHORT_TIMEOUT);
+            }
         }
     }
 
@@ -684,29 +692,26 @@ impl Chaos<'_> {
     }
 
     /// Reads without the lock.
-    fn look(&self, session: &mut Session, index: usize) {
+    fn look(&self, session: &mut Session, index: usize) -> Result<()> {
         let (name, floor) = self.begin(index);
         let data = read(session, &name, Access::Unlocked);
-        self.note("look", &data, &[ErrorKind::NoNode]);
-        if let Ok(data) = data {
-            self.ledger(index).check(&data, floor);
-        }
+        let data = self.note("look", data, &[ErrorKind::NoNode])?;
+        self.ledger(index).check(&data, floor);
+        Ok(())
     }
 
     /// Reads with the lock and, mostly, counts up.
-    fn count(&self, session: &mut Session, index: usize, random: &mut fastrand::Rng) {
+    fn count(&self, session: &mut Session, index: usize, random: &mut fastrand::Rng) -> Result<()> {
         let (name, floor) = self.begin(index);
         let data = read(session, &name, Access::Locked);
-        self.note("open", &data, &[ErrorKind::NoNode, ErrorKind::Locked]);
-        let Ok(data) = data else { return };
+        let data = self.note("open", data, &[ErrorKind::NoNode, ErrorKind::Locked])?;
         let counter = self.ledger(index).check(&data, floor) + 1;
         match random.u8(..8) {
-            0 => return,
+            0 => return Ok(()),
             1 if !data.is_empty() => {
                 // Unchanged data may have to be stored again.
                 let result = session.touch(id(&name), &data, LIFETIME_S);
-                self.note("touch", &result, &[ErrorKind::NoNode]);
-                return;
+                return self.note("touch", result, &[ErrorKind::NoNode]);
             }
             _ => {}
         }
@@ -720,8 +725,8 @@ impl Chaos<'_> {
         let mut expected = vec![ErrorKind::NoNode, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
         let ledger = &mut *self.ledger(index);
         expected.extend(ledger.is_destroyed_at_times.then_some(ErrorKind::Destroyed));
-        self.note("commit", &result, &expected);
-        match result {
+        let result = self.note("commit", result, &expected);
+        match &result {
             Ok(()) => {
                 let is_new = ledger.saved.insert(counter);
                 assert!(is_new || ledger.is_destroyed_at_times, "{name} {counter} is saved twice");
@@ -733,44 +738,52 @@ impl Chaos<'_> {
                 ledger.refused.insert(attempt);
             }
         }
+        result
     }
 
-    fn destroy(&self, session: &mut Session, index: usize) {
+    fn destroy(&self, session: &mut Session, index: usize) -> Result<()> {
         let ((name, _), before) = (self.begin(index), self.tick());
         let result = session.destroy(id(&name));
         let expected = [ErrorKind::NoNode, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
-        self.note("destroy", &result, &expected);
-        if result.is_ok() {
-            let ledger = &mut *self.ledger(index);
-            ledger.destroyed = ledger.destroyed.max(before);
-        }
+        self.note("destroy", result, &expected)?;
+        let ledger = &mut *self.ledger(index);
+        ledger.destroyed = ledger.destroyed.max(before);
+        Ok(())
     }
 
     /// A new session, which is read again.
-    fn make(&self, session: &mut Session) {
+    fn make(&self, session: &mut Session) -> Result<()> {
         let attempt = self.tick();
         let name = format!("new-{attempt}");
         let data = format!("{name} 1 {attempt}").into_bytes();
         assert!(session.is_free(id(&name)).expect("nothing is asked"));
         let opened = read(session, &name, Access::Locked);
-        self.note("open fresh", &opened, &[ErrorKind::NoNode]);
-        let Ok(opened) = opened else { return };
+        let opened = self.note("open fresh", opened, &[ErrorKind::NoNode])?;
         assert_eq!(opened, b"", "{name} is new");
         let result = session.write(id(&name), &data, LIFETIME_S);
-        self.note("commit fresh", &result, &[ErrorKind::NoNode, ErrorKind::Indeterminate]);
+        let expected = [ErrorKind::NoNode, ErrorKind::Indeterminate];
+        let result = self.note("commit fresh", result, &expected);
         session.close(Some(LIFETIME_S));
         let found = read(session, &name, Access::Unlocked);
-        self.note("look fresh", &found, &[ErrorKind::NoNode]);
-        let Ok(found) = found else { return };
+        let found = self.note("look fresh", found, &[ErrorKind::NoNode])?;
         let is_there = found == data;
         assert!(is_there || found.is_empty(), "{name}: {}", found.escape_ascii());
-        match result {
+        match &result {
             Ok(()) => assert!(is_there, "{name} is lost"),
             Err(error) if error.kind() == ErrorKind::NoNode => {
                 assert!(!is_there, "{name} is there: {error}");
             }
             Err(_) => {}
         }
+        result
+    }
+}
+
+/// Looks whether a node that has not answered does so again, as a thread of each process does.
+fn look_after(store: &Store, timeout: Duration) {
+    let Store::Pool(pool) = store else { unreachable!("it is a pool") };
+    if let Some(live) = pool.live().filter(|live| live.has_node_down()) {
+        live.probe(0, timeout);
     }
 }
 
@@ -818,9 +831,15 @@ fn run(plan: Plan, proxies: [Proxy; 2]) {
     let settings = patient(&Settings::default());
     let settings =
         Settings { lock_wait: Duration::from_secs(3), lock_lease: PATIENCE * 3, ..settings };
-    let store = chaos.store(&settings);
+    let stores = chaos.stores(&settings);
+    let session = |store| Session::new(Rc::clone(store), settings.clone(), counters());
+    for store in &stores {
+        // For this machine it may still be down, which a process finds out that has asked.
+        let _ = read(&mut session(store), "nobody", Access::Unlocked);
+        look_after(store, PATIENCE);
+    }
     for index in 0..SESSIONS {
-        let mut session = Session::new(Rc::clone(&store), settings.clone(), counters());
+        let mut session = session(&stores[index % stores.len()]);
         let (name, floor) = chaos.begin(index);
         let data = read(&mut session, &name, Access::Locked).expect("the session");
         let ledger = &mut *chaos.ledger(index);
