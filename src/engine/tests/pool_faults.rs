@@ -8,7 +8,7 @@
 
 mod support;
 
-use sessclust_engine::cluster::{Cluster, Copy, Origin};
+use sessclust_engine::cluster::{Cluster, Copy, Origin, Repaired};
 use sessclust_engine::config::save_path::{Endpoint, NodeAddress};
 use sessclust_engine::config::{RingKind, Settings};
 use sessclust_engine::machine::{Board, Queue};
@@ -56,7 +56,7 @@ fn nodes<'a>(sockets: impl IntoIterator<Item = &'a Path>) -> Vec<NodeAddress> {
 
 // ---- One fault at a time ----
 
-/// A process with a pool of one node.
+/// A process with a pool.
 struct Process {
     runtime: Runtime,
     cluster: Cluster,
@@ -65,16 +65,27 @@ struct Process {
 }
 
 impl Process {
+    /// A process of a machine of its own with a pool of one node.
     fn new(socket: &Path, settings: &Settings, queue: &Path) -> Self {
+        Self::of_pool(nodes([socket]), Arc::new(Board::private(&[0])), 1, settings, queue)
+    }
+
+    /// A process with a pool of these nodes, on the machine that has this board and this queue.
+    fn of_pool(
+        nodes: Vec<NodeAddress>,
+        board: Arc<Board>,
+        replicas: u32,
+        settings: &Settings,
+        queue: &Path,
+    ) -> Self {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build();
-        let board = Arc::new(Board::private(&[0]));
         let cluster = Cluster::new(
-            nodes([socket]),
+            nodes,
             RingKind::KetamaWeighted,
             Arc::new(System),
             Queue::open_in(queue),
             Arc::clone(&board),
-            1,
+            replicas,
             counters(),
         );
         Self {
@@ -85,10 +96,15 @@ impl Process {
         }
     }
 
-    /// Tells it that its node answers, as a probe does: what it was waited for in vain is no reason
-    /// any more not to ask it.
-    fn trust(&self) {
-        self.board.answered(0, System.uptime());
+    /// Tells its machine that a node answers, as probes do. It was waited for in vain perhaps, and
+    /// would not be asked.
+    fn trust(&self, node: usize) {
+        // So far apart that nobody takes it for one that goes up and down.
+        const FAR: Duration = Duration::from_secs(3600);
+        let now = System.uptime();
+        for time in [now, now + FAR] {
+            self.board.answered(node, time);
+        }
     }
 
     fn open(&mut self, name: &str, origin: Origin) -> Result<Option<Vec<u8>>> {
@@ -128,6 +144,11 @@ impl Process {
 
     fn renew(&mut self) {
         self.runtime.block_on(self.cluster.renew());
+    }
+
+    fn repair(&mut self, name: &str, seen: usize) -> Repaired {
+        let Self { runtime, cluster, settings, .. } = self;
+        runtime.block_on(cluster.repair(&digest(name), seen, false, settings))
     }
 
     /// Reads without the lock, and waits for the node as long as it takes.
@@ -321,7 +342,7 @@ impl Bench {
                 allowed.iter().any(|one| found == one.map(|counter| data(name, counter)));
             assert!(is_right, "{run:?}: {:?}", found.map(|data| data.escape_ascii().to_string()));
         };
-        process.trust();
+        process.trust(0);
         match process.read(name, &Self::settings()) {
             Ok(found) => check_data(found),
             Err(error) => {
@@ -334,7 +355,7 @@ impl Bench {
         let counts = proxy.counts();
         assert_eq!(counts.faults, usize::from(run.fault.is_some()), "{run:?}");
         proxy.heal();
-        process.trust();
+        process.trust(0);
         check_data(process.look(name).unwrap_or_else(|error| panic!("{run:?}: {error}")));
         self.left.lock().expect("no panic").push((name.into(), allowed, run.clone()));
         [counts.requests.values().sum(), counts.replies]
@@ -545,6 +566,11 @@ struct Ledger {
 }
 
 impl Ledger {
+    fn new(prefix: &str, index: usize) -> Self {
+        let name = format!("{prefix}{index}");
+        Self { name, is_destroyed_at_times: index < DESTROYED, ..Self::default() }
+    }
+
     /// Checks what was read. `floor` is what counted before the read began.
     #[track_caller]
     fn check(&mut self, data: &[u8], floor: Floor) -> u64 {
@@ -568,6 +594,46 @@ impl Ledger {
             assert!(known.contains(&counter), "{text} is not in {known:?}");
         }
         counter
+    }
+
+    /// What a read that begins now must not fall behind.
+    fn floor(&self) -> Floor {
+        Floor { acknowledged: self.acknowledged, destroyed: self.destroyed }
+    }
+
+    /// Somebody is about to store this counter. What he stores.
+    fn attempt(&mut self, counter: u64, attempt: u64) -> Vec<u8> {
+        self.attempted = self.attempted.max(counter);
+        format!("{} {counter} {attempt}", self.name).into_bytes()
+    }
+
+    /// Notes what came of that.
+    #[track_caller]
+    fn conclude(&mut self, counter: u64, attempt: u64, result: &Result<()>) {
+        let name = &self.name;
+        match result {
+            Ok(()) => {
+                let is_new = self.saved.insert(counter);
+                assert!(is_new || self.is_destroyed_at_times, "{name} {counter} is saved twice");
+                self.acknowledged = self.acknowledged.max(counter);
+            }
+            Err(error) if error.kind() == ErrorKind::Indeterminate => self.unknown += 1,
+            Err(error) => {
+                assert!(!self.seen.contains(&attempt), "{name} {counter} is there: {error}");
+                self.refused.insert(attempt);
+            }
+        }
+    }
+
+    /// Checks what was read when nobody was at work any more: each session has exactly what was
+    /// acknowledged, and perhaps what nobody knows of.
+    #[track_caller]
+    fn check_end(&mut self, data: &[u8]) {
+        let counter = self.check(data, self.floor());
+        let saved = self.saved.len() as u64;
+        let expected = saved..=saved + self.unknown;
+        let is_right = self.is_destroyed_at_times || expected.contains(&counter);
+        assert!(is_right, "{}: {counter} is not in {expected:?}", self.name);
     }
 }
 
@@ -618,8 +684,8 @@ impl Chaos<'_> {
 
     /// The name of a session that is about to be read, and what is known of it.
     fn begin(&self, index: usize) -> (String, Floor) {
-        let Ledger { name, acknowledged, destroyed, .. } = &*self.ledger(index);
-        (name.clone(), Floor { acknowledged: *acknowledged, destroyed: *destroyed })
+        let ledger = self.ledger(index);
+        (ledger.name.clone(), ledger.floor())
     }
 
     fn tick(&self) -> u64 {
@@ -716,29 +782,13 @@ impl Chaos<'_> {
             _ => {}
         }
         let attempt = self.tick();
-        {
-            let mut ledger = self.ledger(index);
-            ledger.attempted = ledger.attempted.max(counter);
-        }
-        let result =
-            session.write(id(&name), format!("{name} {counter} {attempt}").as_bytes(), LIFETIME_S);
+        let data = self.ledger(index).attempt(counter, attempt);
+        let result = session.write(id(&name), &data, LIFETIME_S);
         let mut expected = vec![ErrorKind::NoNode, ErrorKind::LeaseLost, ErrorKind::Indeterminate];
         let ledger = &mut *self.ledger(index);
         expected.extend(ledger.is_destroyed_at_times.then_some(ErrorKind::Destroyed));
-        let result = self.note("commit", result, &expected);
-        match &result {
-            Ok(()) => {
-                let is_new = ledger.saved.insert(counter);
-                assert!(is_new || ledger.is_destroyed_at_times, "{name} {counter} is saved twice");
-                ledger.acknowledged = ledger.acknowledged.max(counter);
-            }
-            Err(error) if error.kind() == ErrorKind::Indeterminate => ledger.unknown += 1,
-            Err(error) => {
-                assert!(!ledger.seen.contains(&attempt), "{name} {counter} is there: {error}");
-                ledger.refused.insert(attempt);
-            }
-        }
-        result
+        ledger.conclude(counter, attempt, &result);
+        self.note("commit", result, &expected)
     }
 
     fn destroy(&self, session: &mut Session, index: usize) -> Result<()> {
@@ -796,20 +846,15 @@ fn read(session: &mut Session, name: &str, access: Access) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Runs a plan against two servers, and checks at the end that each session has exactly what was
-/// acknowledged, and perhaps what nobody knows of.
+/// Runs a plan against two servers.
 fn run(plan: Plan, proxies: [Proxy; 2]) {
     let mut random = seeded();
     let started = Instant::now();
     let requests = plan.requests;
-    let ledger = |index| {
-        let is_destroyed_at_times = index < DESTROYED;
-        Mutex::new(Ledger { name: format!("s{index}"), is_destroyed_at_times, ..Ledger::default() })
-    };
     let chaos = Chaos {
         plan,
         proxies: &proxies,
-        ledgers: (0..SESSIONS).map(ledger).collect(),
+        ledgers: (0..SESSIONS).map(|index| Mutex::new(Ledger::new("s", index))).collect(),
         left: AtomicI64::new(requests as i64),
         clock: AtomicU64::new(1),
         outcomes: Mutex::default(),
@@ -840,16 +885,9 @@ fn run(plan: Plan, proxies: [Proxy; 2]) {
     }
     for index in 0..SESSIONS {
         let mut session = session(&stores[index % stores.len()]);
-        let (name, floor) = chaos.begin(index);
-        let data = read(&mut session, &name, Access::Locked).expect("the session");
         let ledger = &mut *chaos.ledger(index);
-        let counter = ledger.check(&data, floor);
-        let saved = ledger.saved.len() as u64;
-        let expected = saved..=saved + ledger.unknown;
-        assert!(
-            ledger.is_destroyed_at_times || expected.contains(&counter),
-            "{name}: {counter} is not in {expected:?}"
-        );
+        let data = read(&mut session, &ledger.name, Access::Locked).expect("the session");
+        ledger.check_end(&data);
     }
     // Something has happened, and most of the time it has worked all the same.
     let done = ["open: done", "commit: done", "look: done"].map(|outcome| outcomes[outcome]);
@@ -862,11 +900,10 @@ fn requests(default: usize) -> usize {
     std::env::var("SESSCLUST_REQUESTS").map_or(default, |number| number.parse().expect("a number"))
 }
 
-#[test]
-fn random_faults_never_mix_or_lose_sessions() {
-    let Some(servers) = Memcached::start(&[]).zip(Memcached::start(&[])) else { return };
-    let faults = |random: &mut fastrand::Rng| match random.u8(..10) {
-        0 => Fault::Delay(SHORT_TIMEOUT.mul_f64(2.0 * random.f64())),
+/// Any fault of one message, with delays of up to twice as much as a process waits.
+fn random_fault(random: &mut fastrand::Rng, timeout: Duration) -> Fault {
+    match random.u8(..10) {
+        0 => Fault::Delay(timeout.mul_f64(2.0 * random.f64())),
         1 => Fault::CutBefore,
         2 => Fault::CutInside(random.usize(1..60)),
         3 => Fault::CutAfter,
@@ -876,10 +913,16 @@ fn random_faults_never_mix_or_lose_sessions() {
         7 => Fault::Replace(b"\0".to_vec()),
         8 => Fault::Swallow,
         _ => Fault::Stall(random.usize(..60)),
-    };
+    }
+}
+
+#[test]
+fn random_faults_never_mix_or_lose_sessions() {
+    let Some(servers) = Memcached::start(&[]).zip(Memcached::start(&[])) else { return };
+    let faults = |random: &mut fastrand::Rng| random_fault(random, SHORT_TIMEOUT);
     let proxies = [&servers.0, &servers.1]
         .map(|server: &Memcached| Proxy::unix(Address::Unix(server.socket())));
-    run(Plan { requests: requests(100_000), fault_share: 0.01, faults }, proxies);
+    run(Plan { requests: requests(40_000), fault_share: 0.01, faults }, proxies);
 }
 
 /// Replies of the classic protocol do not say what they answer, so none of them may come twice or
@@ -898,5 +941,300 @@ fn random_faults_of_the_classic_protocol_never_mix_or_lose_sessions() {
     };
     let old = [&servers.0, &servers.1].map(ClassicOnly::before);
     let proxies = old.each_ref().map(|server| Proxy::unix(Address::Unix(server.socket())));
-    run(Plan { requests: requests(10_000), fault_share: 0.01, faults }, proxies);
+    run(Plan { requests: requests(5_000), fault_share: 0.01, faults }, proxies);
+}
+
+// ---- One node of three at a time, at random ----
+
+/// What a node does for the time of an episode.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// Single messages are late, cut, doubled, swapped or lost.
+    Messages,
+    /// It stands still, and goes on with what it was sent meanwhile.
+    Hangs,
+    /// It cannot be connected to.
+    Refuses,
+    /// It is restarted, with nothing in it.
+    Restarts,
+}
+
+/// Longest wait for a node. All are asked with it, and those that are not in trouble have to answer
+/// on a loaded machine too.
+const NODE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Requests of an episode.
+const EPISODE: usize = 400;
+
+/// How many groups of nodes and processes there are. They have nothing to do with each other, and
+/// wait most of the time.
+const GROUPS: usize = 4;
+
+/// Machines of a group, and processes of each of them.
+const MACHINES: usize = 2;
+const PROCESSES_EACH: usize = 4;
+
+/// Three nodes, which keep two copies of each session, and the processes of two machines, each with
+/// its own idea of which node is down. While one node at a time is in trouble, every request is
+/// served, and nothing that was acknowledged is lost.
+struct Group {
+    number: usize,
+    servers: [Mutex<Memcached>; 3],
+    proxies: [Proxy; 3],
+    ledgers: Vec<Mutex<Ledger>>,
+    clock: AtomicU64,
+    outcomes: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Group {
+    fn start(number: usize) -> Option<Self> {
+        let server = || Memcached::start(&[]);
+        let servers = [server()?, server()?, server()?];
+        let prefix = format!("g{number}-s");
+        Some(Self {
+            number,
+            proxies: servers.each_ref().map(|server| Proxy::unix(Address::Unix(server.socket()))),
+            servers: servers.map(Mutex::new),
+            ledgers: (0..SESSIONS).map(|index| Mutex::new(Ledger::new(&prefix, index))).collect(),
+            clock: AtomicU64::new(1),
+            outcomes: Mutex::default(),
+        })
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            // For so long, a lock may be waited for that a node has granted to nobody any more.
+            lock_lease: NODE_TIMEOUT * 4,
+            lock_wait: PATIENCE,
+            connect_timeout: NODE_TIMEOUT,
+            request_timeout: NODE_TIMEOUT,
+            ..Settings::default()
+        }
+    }
+
+    /// All processes of a machine.
+    fn machine(&self, queue: &Path) -> Vec<Process> {
+        let sockets = self.proxies.each_ref().map(socket);
+        let nodes = nodes(sockets.iter().map(PathBuf::as_path));
+        let board = Arc::new(Board::private(&Cluster::names(&nodes)));
+        let process =
+            || Process::of_pool(nodes.clone(), Arc::clone(&board), 2, &Self::settings(), queue);
+        std::iter::repeat_with(process).take(PROCESSES_EACH).collect()
+    }
+
+    fn ledger(&self, index: usize) -> MutexGuard<'_, Ledger> {
+        self.ledgers[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, index: usize) -> (String, Floor) {
+        let ledger = self.ledger(index);
+        (ledger.name.clone(), ledger.floor())
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, SeqCst)
+    }
+
+    /// The value of a step that has to succeed, or fail because others destroy the session.
+    #[track_caller]
+    fn served<T>(
+        &self,
+        step: &str,
+        name: &str,
+        result: Result<T>,
+        excuses: &[ErrorKind],
+    ) -> Option<T> {
+        let kind = result.as_ref().err().map(Error::kind);
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        *outcomes.entry(format!("{step}: {kind:?}")).or_default() += 1;
+        drop(outcomes);
+        match result {
+            Err(error) if !excuses.contains(&error.kind()) => {
+                panic!("{name}: {step}: {:?}: {error}", error.kind())
+            }
+            result => result.ok(),
+        }
+    }
+
+    /// A node is in trouble for some hundred requests, and well again afterwards.
+    fn episode(&self, processes: &mut [Process], trouble: Trouble, random: &mut fastrand::Rng) {
+        let node = random.usize(..self.proxies.len());
+        println!("group {}: node {node} {trouble:?}", self.number);
+        let left = AtomicI64::new(EPISODE as i64);
+        thread::scope(|scope| {
+            for process in &mut *processes {
+                let (left, random) = (&left, random.fork());
+                scope.spawn(move || self.work(process, node, trouble, left, random));
+            }
+        });
+        self.proxies[node].heal();
+        self.proxies[node].accept();
+        processes.iter().for_each(|process| process.trust(node));
+        for index in 0..SESSIONS {
+            let mut ledger = self.ledger(index);
+            let name = ledger.name.clone();
+            if matches!(trouble, Trouble::Restarts) {
+                let repaired = processes[0].repair(&name, (node + 1) % self.proxies.len());
+                assert!(repaired.is_found && repaired.is_whole, "{name}: {repaired:?}");
+            }
+            // Every machine sees it.
+            for process in processes.iter_mut().step_by(PROCESSES_EACH) {
+                let data = process.read(&name, &Self::settings());
+                let data = self.served("look", &name, data, &[]).flatten().unwrap_or_default();
+                ledger.check_end(&data);
+            }
+        }
+    }
+
+    /// What one process does while a node is in trouble.
+    fn work(
+        &self,
+        process: &mut Process,
+        node: usize,
+        trouble: Trouble,
+        left: &AtomicI64,
+        mut random: fastrand::Rng,
+    ) {
+        while left.fetch_sub(1, SeqCst) > 0 {
+            match random.usize(..50) {
+                // Whether it is true or not.
+                0 => process.trust(node),
+                1..6 => self.disturb(node, trouble, &mut random),
+                _ => {}
+            }
+            let index = random.usize(..SESSIONS);
+            match random.u8(..20) {
+                0 => self.make(process),
+                1 if index < DESTROYED => self.destroy(process, index),
+                1..4 => self.look(process, index),
+                _ => self.count(process, index, &mut random),
+            }
+        }
+    }
+
+    /// Makes something go wrong at a node, or well again.
+    fn disturb(&self, node: usize, trouble: Trouble, random: &mut fastrand::Rng) {
+        let proxy = &self.proxies[node];
+        match trouble {
+            Trouble::Messages => {
+                let place = match random.bool() {
+                    true => Place::Request(random.usize(..8)),
+                    false => Place::Reply(random.usize(..8)),
+                };
+                proxy.plan(place, random_fault(random, NODE_TIMEOUT));
+            }
+            Trouble::Hangs => match random.u8(..4) {
+                0 => proxy.plan(Place::EveryRequest, Fault::Hold),
+                1 => proxy.plan(Place::EveryReply, Fault::Hold),
+                _ => proxy.release(),
+            },
+            Trouble::Refuses => match random.bool() {
+                true => {
+                    proxy.refuse();
+                    proxy.cut();
+                }
+                false => proxy.accept(),
+            },
+            Trouble::Restarts => {
+                self.servers[node].lock().unwrap_or_else(PoisonError::into_inner).restart();
+            }
+        }
+    }
+
+    /// Reads without the lock.
+    fn look(&self, process: &mut Process, index: usize) {
+        let (name, floor) = self.begin(index);
+        let data = process.read(&name, &Self::settings());
+        let data = self.served("look", &name, data, &[]).flatten().unwrap_or_default();
+        self.ledger(index).check(&data, floor);
+    }
+
+    /// Reads with the lock and, mostly, counts up.
+    fn count(&self, process: &mut Process, index: usize, random: &mut fastrand::Rng) {
+        let (name, floor) = self.begin(index);
+        let data = process.open(&name, Origin::Sent);
+        let data = self.served("open", &name, data, &[]).flatten().unwrap_or_default();
+        let counter = self.ledger(index).check(&data, floor) + 1;
+        match random.u8(..8) {
+            0 => return process.release(&name),
+            1 if !data.is_empty() => {
+                let touched = process.touch(&name);
+                let is_enough = self.served("touch", &name, touched, &[]);
+                assert_eq!(is_enough, Some(true), "{name} is as old as this test");
+                return;
+            }
+            2 if index < DESTROYED => return self.destroy(process, index),
+            _ => {}
+        }
+        self.commit(process, index, counter);
+    }
+
+    fn commit(&self, process: &mut Process, index: usize, counter: u64) {
+        let ((name, _), attempt) = (self.begin(index), self.tick());
+        let data = self.ledger(index).attempt(counter, attempt);
+        let result = process.commit(&name, &data);
+        let ledger = &mut *self.ledger(index);
+        ledger.conclude(counter, attempt, &result);
+        let excuses = match ledger.is_destroyed_at_times {
+            true => &[ErrorKind::Destroyed, ErrorKind::Indeterminate][..],
+            false => &[],
+        };
+        self.served("commit", &name, result, excuses);
+    }
+
+    fn destroy(&self, process: &mut Process, index: usize) {
+        let ((name, _), before) = (self.begin(index), self.tick());
+        let result = process.destroy(&name);
+        self.served("destroy", &name, result, &[]);
+        let ledger = &mut *self.ledger(index);
+        ledger.destroyed = ledger.destroyed.max(before);
+    }
+
+    /// A new session, which is read again.
+    fn make(&self, process: &mut Process) {
+        let name = format!("g{}-new-{}", self.number, self.tick());
+        let opened = process.open(&name, Origin::Fresh);
+        assert_eq!(self.served("open fresh", &name, opened, &[]), Some(None));
+        let result = process.commit(&name, &data(&name, 1));
+        self.served("commit fresh", &name, result, &[]);
+        let found = process.read(&name, &Self::settings());
+        let found = self.served("look fresh", &name, found, &[]);
+        assert_eq!(found, Some(Some(data(&name, 1))), "{name}");
+    }
+
+    /// Does so many episodes.
+    fn run(&self, episodes: usize, mut random: fastrand::Rng) {
+        let queues = [(); MACHINES].map(|()| tempfile::tempdir().expect("a temporary folder"));
+        let mut processes: Vec<Process> =
+            queues.iter().flat_map(|queue| self.machine(queue.path())).collect();
+        for index in 0..SESSIONS {
+            // Later, with nodes so young of which one does not answer, nobody could say that there
+            // is none.
+            let opened = processes[0].open(&self.begin(index).0, Origin::Sent);
+            assert_eq!(opened.expect("all nodes answer"), None);
+            self.commit(&mut processes[0], index, 1);
+        }
+        for _ in 0..episodes {
+            let troubles = [Trouble::Messages, Trouble::Hangs, Trouble::Refuses, Trouble::Restarts];
+            let trouble = troubles[random.usize(..troubles.len())];
+            self.episode(&mut processes, trouble, &mut random);
+        }
+    }
+}
+
+#[test]
+fn random_trouble_of_one_node_at_a_time_is_not_noticed() {
+    let Some(groups) = (0..GROUPS).map(Group::start).collect::<Option<Vec<_>>>() else { return };
+    let mut random = seeded();
+    let started = Instant::now();
+    let episodes = requests(4_800) / (GROUPS * EPISODE);
+    thread::scope(|scope| {
+        for group in &groups {
+            let random = random.fork();
+            scope.spawn(move || group.run(episodes, random));
+        }
+    });
+    for group in &groups {
+        println!("{:?}: {:#?}", started.elapsed(), group.outcomes.lock().expect("no panic"));
+    }
 }
