@@ -964,7 +964,7 @@ enum Trouble {
 const NODE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Requests of an episode.
-const EPISODE: usize = 400;
+const EPISODE: usize = 200;
 
 /// How many groups of nodes and processes there are. They have nothing to do with each other, and
 /// wait most of the time.
@@ -1057,32 +1057,56 @@ impl Group {
     }
 
     /// A node is in trouble for some hundred requests, and well again afterwards.
-    fn episode(&self, processes: &mut [Process], trouble: Trouble, random: &mut fastrand::Rng) {
-        let node = random.usize(..self.proxies.len());
+    fn episode(
+        &self,
+        processes: &mut [Process],
+        node: usize,
+        trouble: Trouble,
+        random: &mut fastrand::Rng,
+    ) {
         println!("group {}: node {node} {trouble:?}", self.number);
         let left = AtomicI64::new(EPISODE as i64);
+        self.disturb(node, trouble, random);
         thread::scope(|scope| {
             for process in &mut *processes {
                 let (left, random) = (&left, random.fork());
                 scope.spawn(move || self.work(process, node, trouble, left, random));
             }
         });
+        // Before and after it as well, when nobody is there to notice.
+        self.disturb(node, trouble, random);
         self.proxies[node].heal();
         self.proxies[node].accept();
         processes.iter().for_each(|process| process.trust(node));
         for index in 0..SESSIONS {
+            if matches!(trouble, Trouble::Restarts) {
+                self.mend(&mut processes[0], index, (node + 1) % self.proxies.len(), random);
+            }
             let mut ledger = self.ledger(index);
             let name = ledger.name.clone();
-            if matches!(trouble, Trouble::Restarts) {
-                let repaired = processes[0].repair(&name, (node + 1) % self.proxies.len());
-                assert!(repaired.is_found && repaired.is_whole, "{name}: {repaired:?}");
-            }
-            // Every machine sees it.
             for process in processes.iter_mut().step_by(PROCESSES_EACH) {
                 let data = process.read(&name, &Self::settings());
                 let data = self.served("look", &name, data, &[]).flatten().unwrap_or_default();
                 ledger.check_end(&data);
             }
+        }
+    }
+
+    /// Gives a session the copy again that a node has lost, as the next trouble must not come
+    /// before: the operator does that, or somebody who uses it. `seen` is a node that has it.
+    fn mend(&self, process: &mut Process, index: usize, seen: usize, random: &mut fastrand::Rng) {
+        let (name, floor) = self.begin(index);
+        if random.bool() {
+            let repaired = process.repair(&name, seen);
+            assert!(repaired.is_whole, "{name}: {repaired:?}");
+            return;
+        }
+        let data = process.open(&name, Origin::Sent).expect("all nodes answer");
+        let data = data.unwrap_or_default();
+        let counter = self.ledger(index).check(&data, floor);
+        match data.is_empty() {
+            true => self.commit(process, index, counter + 1),
+            false => assert!(process.touch(&name).expect("all nodes answer")),
         }
     }
 
@@ -1214,10 +1238,17 @@ impl Group {
             assert_eq!(opened.expect("all nodes answer"), None);
             self.commit(&mut processes[0], index, 1);
         }
+        let mut node = 0;
         for _ in 0..episodes {
-            let troubles = [Trouble::Messages, Trouble::Hangs, Trouble::Refuses, Trouble::Restarts];
-            let trouble = troubles[random.usize(..troubles.len())];
-            self.episode(&mut processes, trouble, &mut random);
+            // Another one each time: what the last one did not get back is missed then.
+            node = (node + random.usize(1..self.proxies.len())) % self.proxies.len();
+            let trouble = match random.u8(..5) {
+                0 => Trouble::Messages,
+                1 => Trouble::Hangs,
+                2 => Trouble::Refuses,
+                _ => Trouble::Restarts,
+            };
+            self.episode(&mut processes, node, trouble, &mut random);
         }
     }
 }
