@@ -376,6 +376,13 @@ impl Cluster {
                 // Who destroys a session does not mind what it has become meanwhile.
                 Err(error) if error.kind() == ErrorKind::LeaseLost => {}
                 Err(error) if error.kind() == ErrorKind::Destroyed => return Ok(()),
+                // Nor where it is destroyed already, by others perhaps. If that cannot be made
+                // certain, it stays unknown.
+                Err(error) if error.kind() == ErrorKind::Indeterminate => {
+                    let again =
+                        self.store_unlocked(digest, Content::Tombstone, lifetime_s, settings);
+                    return again.await.map_err(|_| error);
+                }
                 result => return result.map(|_| ()),
             }
         }

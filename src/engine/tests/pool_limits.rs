@@ -343,6 +343,30 @@ fn a_session_that_does_not_exist_can_be_destroyed() {
     assert!(!site.request().knows(&shop));
 }
 
+/// Two requests destroy a session at once, one of them with its lock: both have done it.
+#[test]
+fn a_session_that_others_have_destroyed_on_one_of_its_nodes_is_destroyed() {
+    let Some(mut site) = PoolSite::start(3) else { return };
+    site.settings.replicas = 2;
+    let shop = site.id();
+    site.put(&shop, b"data");
+    let mut request = site.request();
+    request.open(&shop);
+    let before = site.record(&shop).unwrap().stamp;
+    let stamp = Stamp { version: before.version + 1, ..before };
+    let mut bytes = Vec::new();
+    let tombstone = Record::tombstone(stamp, LIFETIME_S, Some(LIFETIME_S), now_s());
+    tombstone.encode(&digest(&shop), b"", &mut bytes);
+    site.raw(site.primary(&shop)).put(&record_key(&shop), &bytes, 1000);
+    request.session.destroy(id(&shop)).unwrap();
+    let copies = (0..3).filter_map(|node| site.raw(node).get(&record_key(&shop)));
+    let records: Vec<Record> =
+        copies.map(|copy| Record::decode(&copy, &digest(&shop)).unwrap()).collect();
+    assert!(records.len() >= 2, "{records:?}");
+    let is_right = |record: &Record| record.is_tombstone && *record == records[0];
+    assert!(records.iter().all(is_right), "{records:?}");
+}
+
 // Records that cannot be believed.
 
 #[test]
