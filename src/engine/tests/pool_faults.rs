@@ -961,7 +961,7 @@ enum Trouble {
 
 /// Longest wait for a node. All are asked with it, and those that are not in trouble have to answer
 /// on a loaded machine too.
-const NODE_TIMEOUT: Duration = Duration::from_secs(1);
+const NODE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Requests of an episode.
 const EPISODE: usize = 200;
@@ -1004,7 +1004,7 @@ impl Group {
     fn settings() -> Settings {
         Settings {
             // For so long, a lock may be waited for that a node has granted to nobody any more.
-            lock_lease: NODE_TIMEOUT * 4,
+            lock_lease: NODE_TIMEOUT * 3,
             lock_wait: PATIENCE,
             connect_timeout: NODE_TIMEOUT,
             request_timeout: NODE_TIMEOUT,
@@ -1237,6 +1237,10 @@ impl Group {
             let opened = processes[0].open(&self.begin(index).0, Origin::Sent);
             assert_eq!(opened.expect("all nodes answer"), None);
             self.commit(&mut processes[0], index, 1);
+        }
+        for process in &mut processes {
+            // Connected one after the other, for two hundred connections at once take their time.
+            (0..SESSIONS).for_each(|index| self.look(process, index));
         }
         let mut node = 0;
         for _ in 0..episodes {
