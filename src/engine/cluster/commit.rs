@@ -490,7 +490,7 @@ impl Cluster {
         // count later: then nothing is sent at all.
         while holding.seats.len() < need {
             let Some(node) = self.join_next(holding, &mut tally).await else {
-                let none = || self.no_node(&digest, holding.stage, None);
+                let none = || self.no_node(&digest, holding.stage, None, &holding.silent);
                 return Err(tally.error.unwrap_or_else(none));
             };
             self.check_size(&digest, node, keys.record(), bytes.len(), data.len())?;

@@ -148,7 +148,7 @@ impl Process {
 
     fn repair(&mut self, name: &str, seen: usize) -> Repaired {
         let Self { runtime, cluster, settings, .. } = self;
-        runtime.block_on(cluster.repair(&digest(name), seen, false, settings))
+        runtime.block_on(cluster.repair(&digest(name), &[seen], false, settings))
     }
 
     /// Reads without the lock, and waits for the node as long as it takes.
