@@ -4,7 +4,9 @@
 //!
 //! First each step with each fault at each of its messages, one at a time. Then many requests of
 //! many processes with faults drawn at random, over both protocols; `script/chaos` runs that for
-//! longer. In front of the servers stands the proxy of `support/proxy.rs`.
+//! longer. Both with one copy, on a node that nothing can stand in for. Then two copies on three
+//! nodes, of which one at a time fails in all these ways and more, and no request may notice. In
+//! front of the servers stands the proxy of `support/proxy.rs`.
 
 mod support;
 
