@@ -547,12 +547,14 @@ fn a_server_that_does_not_answer_a_request_is_given_up() {
 fn a_commit_without_an_answer_may_or_may_not_have_been_saved() {
     for nodes in [1, 2] {
         let Some(mut site) = PoolSite::start(nodes) else { return };
-        site.settings.request_timeout = Duration::from_secs(1);
         let shop = site.id_on(0);
         site.put(&shop, b"before");
+        site.settings.request_timeout = Duration::from_secs(1);
+        site.settings.connect_timeout = Duration::from_secs(1);
         let mut request = site.request();
         request.open(&shop);
-        site.proxy().plan(Place::Reply(0), Fault::Swallow);
+        // A process that stood still meanwhile asks again, and is not answered either.
+        site.proxy().plan(Place::EveryReply, Fault::Swallow);
         let text = "may or may not have been saved: node ";
         expect_error(request.write(&shop, b"perhaps"), ErrorKind::Indeterminate, text);
     }
