@@ -133,8 +133,8 @@ impl Cluster {
         }
     }
 
-    /// Gives a session, copies of which were seen on the nodes `seen`, the copies that it should have.
-    /// With `is_dry`, only looks what there would be to do.
+    /// Gives a session, copies of which were seen on the nodes `seen`, the copies that it should
+    /// have. With `is_dry`, only looks what there would be to do.
     ///
     /// The newest copy is looked for where a request would look for it (rule 3): on the first
     /// 2 x `replicas` - 1 nodes of the preference list, and on `seen`. They are asked at once; then

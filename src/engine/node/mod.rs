@@ -128,8 +128,8 @@ impl Failure {
         Self { cause, text, is_timeout, was_asleep: false }
     }
 
-    /// The node was to have answered by `deadline`. A connection that was lost while nobody listened
-    /// says as little about the node as one that was silent.
+    /// The node was to have answered by `deadline`. A connection that was lost while nobody
+    /// listened says as little about the node as one that was silent.
     fn after(mut self, deadline: Instant) -> Self {
         self.was_asleep = Instant::now() > deadline + ASLEEP_MIN;
         self

@@ -541,8 +541,8 @@ fn a_server_that_does_not_answer_a_request_is_given_up() {
     }
 }
 
-/// Nobody knows whether it was saved, and whoever says otherwise may be wrong. Another node does not
-/// help: with one copy, that of this one counts when it answers again.
+/// Nobody knows whether it was saved, and whoever says otherwise may be wrong. Another node does
+/// not help: with one copy, that of this one counts when it answers again.
 #[test]
 fn a_commit_without_an_answer_may_or_may_not_have_been_saved() {
     for nodes in [1, 2] {
