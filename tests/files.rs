@@ -61,6 +61,10 @@ fn random_bytes_in_a_file_give_an_old_version_or_nothing() {
                     _ => bad[at] ^= 1 << rng.u8(..8),
                 }
             }
+            // A session that was never written is no damaged one: both slots are zeros.
+            if bad.iter().take(4096).all(|byte| *byte == 0) {
+                continue;
+            }
             let what = format!("round {round} of {bytes} bytes");
             fs::write(&file, &bad).unwrap();
             survived += u32::from(check_damaged(&php.call("peek one"), &versions, &what));
