@@ -57,6 +57,13 @@ final class Node
         return $this->stats !== [];
     }
 
+    /** Ends it as a crash would. */
+    public function kill(): void
+    {
+        exec('kill -9 ' . $this->number('pid'), result_code: $code);
+        $code === 0 || stop("cannot kill $this->name");
+    }
+
     public function number(string $name): int
     {
         return (int) ($this->stats[$name] ?? 0);

@@ -34,6 +34,8 @@ final class Tally
      */
     private array $starts = [];
     public int $longest_start_us = 0;
+    /** Which node was killed and when, in words; empty if none was. */
+    public string $event = '';
     /** Results of the count, as row() takes them. */
     public array $results = [];
 
@@ -102,6 +104,15 @@ final class Tally
         ];
         $this->last = $now;
         $this->ask_nodes();
+    }
+
+    /** Kills the last node, while requests for its sessions are under way. */
+    public function kill_node(): void
+    {
+        $last = array_key_last($this->nodes);
+        $this->nodes[$last]->kill();
+        $this->event = sprintf('%s with copies of %d sessions, after %.1f s',
+            $this->nodes[$last]->name, count($this->placed[$last]), $this->elapsed_s);
     }
 
     public function ask_nodes(): void

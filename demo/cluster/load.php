@@ -3,13 +3,14 @@ declare(strict_types=1);
 
 // The load of the cluster demo, what is seen of it, and the count at its end.
 //
-//   php load.php URL LIVE_JSON HANDLER SESSIONS SECONDS MEMCACHED_SOCKET...
+//   php load.php URL LIVE_JSON HANDLER SESSIONS SECONDS KILL MEMCACHED_SOCKET...
 //
 // Begins the sessions, lets clients increment their counters for some seconds, reads all sessions
-// on both web servers, and compares. LIVE_JSON is the file that the page reads, replaced with each
-// tick. The exit code is 0 if every session holds exactly the increments that were acknowledged,
-// and with sessclust only if none was refused: nothing is broken in this cluster, and nobody waits
-// for long. php-memcached gives up by design, after a few tries.
+// on both web servers, and compares. With KILL = yes the last node is killed half-way. LIVE_JSON is
+// the file that the page reads, replaced with each tick. The exit code is 0 if every session holds
+// exactly the increments that were acknowledged, and with sessclust only if none was refused: at
+// most one node is missing in this cluster, and nobody waits for long. php-memcached gives up by
+// design, after a few tries.
 
 require __DIR__ . '/../terminal.php';
 require __DIR__ . '/Clients.php';
@@ -24,8 +25,9 @@ const BURST = 4;
 
 [, $url, $live, $handler] = $argv;
 [$sessions, $seconds] = array_map('intval', array_slice($argv, 4, 2));
+$kills = $argv[6] === 'yes';
 $nodes = [];
-foreach (array_slice($argv, 6) as $i => $socket) {
+foreach (array_slice($argv, 7) as $i => $socket) {
     $nodes[] = new Node('node ' . $i + 1, $socket);
 }
 array_map(fn ($node) => $node->await(), $nodes);
@@ -77,8 +79,11 @@ $clients->run(
         return new Request('POST', '/increment', $session, $tally->cookies[$session]);
     },
     $tally->answered(...),
-    function () use ($tally, $began_s): void {
+    function () use ($tally, $began_s, $seconds, $kills): void {
         $tally->tick(microtime(true) - $began_s);
+        if ($kills && $tally->event === '' && $tally->elapsed_s >= $seconds / 2) {
+            $tally->kill_node();
+        }
         show($tally);
     },
 );
@@ -140,6 +145,11 @@ $tally->results = [
             count(array_unique(array_merge(...$tally->placed))) === $sessions,
     ]],
 ];
+if ($kills) {
+    $tally->results[] = ['Killed with -9', $tally->event ?: 'none', [
+        'a node was killed' => $tally->event !== '',
+    ]];
+}
 foreach ($tally->results as $result) {
     row(...$result);
 }

@@ -18,8 +18,10 @@ function show(Tally $tally): void
         $drawn = count($lines) + 1;
     } elseif ($tally->elapsed_s - $said_s >= 0.9) {
         $said_s = $tally->elapsed_s;
+        $placed = array_map(fn ($node, $sessions) => $node->stats ? count($sessions) : 'dead',
+            $tally->nodes, $tally->placed);
         printf("  %5.1f s   %s   sessions on the nodes: %s\n", $tally->elapsed_s, progress($tally),
-            implode(', ', array_map(count(...), $tally->placed)));
+            implode(', ', $placed));
     }
 }
 

@@ -27,7 +27,7 @@ const duration = us => us === null ? '–' : us < 1000 ? `${Math.round(us)} µs`
 const size = bytes => bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} KB`
   : `${(bytes / 1e6).toFixed(1)} MB`;
 
-// The squares by session number, and what their counters were when they were drawn last.
+// The squares by node and session, and what the sessions' counters were when they were drawn last.
 const squares = new Map();
 let counters = [];
 
@@ -132,7 +132,7 @@ function drawNodes(live) {
       make('h2', {}, node.name,
         make('span', {}, make('b', {}, number(node.sessions.length)), ' sessions')),
       make('div', {className: many}, ...[...node.sessions].sort((a, b) => a - b).map(
-        session => square(session, live))),
+        session => square(node.name, session, live))),
       make('p', {}, ...facts));
   }));
   // The squares that have grown fade from now on: the browser has to see them lit before.
@@ -141,9 +141,10 @@ function drawNodes(live) {
   counters = live.acknowledged;
 }
 
-function square(session, live) {
-  if (!squares.has(session)) squares.set(session, make('i'));
-  const element = squares.get(session);
+function square(node, session, live) {
+  const key = `${node} ${session}`;
+  if (!squares.has(key)) squares.set(key, make('i'));
+  const element = squares.get(key);
   const count = live.acknowledged[session], busy = live.under_way[session];
   element.className = (count > (counters[session] ?? count) ? 'grown ' : '') + (busy ? 'busy' : '');
   element.title = `session ${session}: ${number(count)} increments, ${busy} under way`;
