@@ -919,15 +919,14 @@ impl Cluster {
             let base = survey.newest.as_ref().map(|base| base.record);
             let own = base.filter(|base| base.stamp.writer == writer).map(|base| base.stamp);
             let stamp = own.unwrap_or_else(|| {
-                let version = base.map_or(0, |base| base.stamp.version.saturating_add(1));
-                let ahead_us = match content {
-                    Content::Data(_) => 0,
-                    // More than what is stored by anybody who has the lock now, whose clock may
-                    // be ahead: clocks differ by less than a lease.
-                    Content::Tombstone => settings.lock_lease.as_micros() as u64,
+                let (step, ahead_us) = match content {
+                    Content::Data(_) => (1, 0),
+                    // More than what is stored by anybody who has the lock now: one more than the
+                    // base, or his clock, which may be ahead by less than a lease.
+                    Content::Tombstone => (2, settings.lock_lease.as_micros() as u64),
                 };
-                let version = version.max(self.now_us()).saturating_add(ahead_us);
-                Stamp { version, writer }
+                let version = base.map_or(0, |base| base.stamp.version.saturating_add(step));
+                Stamp { version: version.max(self.now_us().saturating_add(ahead_us)), writer }
             });
             let replaced_s = base.map(|base| base.lifetime_s);
             let (now_s, data) = (self.now_s(), content.data());

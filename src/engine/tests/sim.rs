@@ -426,6 +426,31 @@ fn f14_a_second_pause_after_taking_the_locks_again() {
     scene(3, 2, async |scene| late_rival(scene, Some("ms sc:r:")).await);
 }
 
+/// Who stood still beyond its lease, and nobody came, takes its locks again and commits; also if it
+/// stands still once more before the first of them is taken again.
+#[test]
+fn who_stood_still_commits_if_nobody_came() {
+    for again in [false, true] {
+        scene(3, 2, async |scene| {
+            scene.does(C, Act::Commit).await;
+            let request = scene.start(B, Act::Commit, 100);
+            scene.opened().await;
+            scene.network.freeze(B);
+            pass(LEASE).await;
+            if again {
+                scene.network.trap(B, 0, "mg sc:l:", Then::Freeze);
+            }
+            scene.network.thaw(B);
+            if again {
+                scene.frozen(B).await;
+                pass(LEASE).await;
+                scene.network.thaw(B);
+            }
+            assert!(done(request).await);
+        });
+    }
+}
+
 /// F15: replacements are taken in the order of the list among the nodes that are up now, in a
 /// commit and in open.
 #[test]
