@@ -442,6 +442,12 @@ impl Cluster {
         !self.board.is_drained(node) && self.board.is_up(node, self.world.uptime())
     }
 
+    /// Whether a node may have what others do not, and need not be waited for in vain. One that has
+    /// begun to answer may have been given it while no other did.
+    fn is_worth_asking(&self, node: usize) -> bool {
+        self.board.is_up(node, self.world.uptime()) || self.board.is_recovering(node)
+    }
+
     /// The next node of a list to be used, of those that are not `taken`. A drained one is better
     /// than none.
     fn next_usable(&self, list: &[usize], taken: impl Fn(usize) -> bool) -> Option<usize> {

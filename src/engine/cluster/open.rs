@@ -131,7 +131,7 @@ impl Cluster {
             let is_asked = |node| holding.is_asked(node);
             let further: Vec<usize> = self.further(&holding.list, is_asked).collect();
             for node in further {
-                match self.board.is_up(node, self.world.uptime()) {
+                match self.is_worth_asking(node) {
                     true => holding.seat(node),
                     // Nobody waits for a node that is down.
                     false => holding.silent.push(node),

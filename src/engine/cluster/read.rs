@@ -123,8 +123,7 @@ impl Cluster {
             has_asked_further = true;
             let further: Vec<usize> =
                 self.further(&survey.list, |node| survey.has_asked(node)).collect();
-            let now = self.world.uptime();
-            let (up, down) = further.iter().partition(|node| self.board.is_up(**node, now));
+            let (up, down) = further.iter().partition(|node| self.is_worth_asking(**node));
             wanted = up;
             survey.silent.extend::<Vec<usize>>(down);
         }
