@@ -50,7 +50,8 @@ unsafe extern "C" {
     pub(super) fn php_session_create_id(mod_data: ModData) -> *mut zend_string;
     /// Not 0, with a warning raised, if `open_basedir` forbids the path.
     pub(super) fn php_check_open_basedir(path: *const c_char) -> c_int;
-    /// The value of an INI entry, 0 if there is none; `original` asks for the one before any change.
+    /// The value of an INI entry, 0 if there is none; `original` asks for the one before any
+    /// change.
     pub(super) fn zend_ini_long(name: *const c_char, length: usize, original: c_int) -> zend_long;
     /// Writes a line to where `error_log` says, otherwise to the server's own log.
     pub(super) fn php_log_err_with_severity(line: *const c_char, severity: c_int);
