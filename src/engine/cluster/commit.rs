@@ -64,8 +64,8 @@ struct Tally {
 }
 
 impl Cluster {
-    /// Stores the data of a session that is held, and gives its lock back in the same write. One
-    /// round trip; with [`WriteMode::Delayed`] none. The session is not held any more, whatever
+    /// Stores the data of a session that is held, and gives its lock back. One round trip; with
+    /// [`WriteMode::Delayed`] none. The session is not held any more, whatever
     /// comes of it. Says what it is now.
     ///
     /// # Errors
