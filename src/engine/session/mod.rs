@@ -7,8 +7,8 @@
 //! * [`Session::validate`] of the id a browser sent takes the lock and reads at once; the read that
 //!   follows takes its result, so strict mode costs nothing.
 //! * The lock is held from then to [`Session::close`], whatever is written in between.
-//! * In a pool, committing gives the lock back, for PHP closes a session right after. Whoever writes
-//!   twice takes the lock again for the second time.
+//! * In a pool, committing gives the lock back, for PHP closes a session right after. Whoever
+//!   writes twice takes the lock again for the second time.
 //! * A session belongs to the process that opened it. A fork of it neither writes nor unlocks it;
 //!   it may open sessions of its own.
 
