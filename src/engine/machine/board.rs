@@ -52,6 +52,9 @@
 //!   caller, which finds out by using the node. Once the node has answered, the next look is one
 //!   interval later.
 //!
+//! A node is drained by the operator, whether it is up or down, and stays so until it is told
+//! otherwise or the machine is restarted.
+//!
 //! # Births
 //!
 //! What a node does not have, it may have lost when it was restarted. So the board remembers the
@@ -59,9 +62,6 @@
 //! first answer of that server is believed, and a process whose connection still stands talks to
 //! the server of that life. This is the one thing on the board that decides what is believed, and
 //! not only whom to ask: a damaged word may make of a session that is lost a new one.
-//!
-//! A node is drained by the operator, whether it is up or down, and stays so until it is told
-//! otherwise or the machine is restarted.
 
 use super::given_up::GivenUp;
 use super::segment::Segment;
