@@ -393,7 +393,7 @@ async fn late_rival(scene: &Scene, again: Option<&'static str>) {
     let rival = scene.sends_and_freezes(A, &[1, 2]).await;
     pass(LEASE).await;
     if let Some(words) = again {
-        scene.network.trap(B, 0, words, Then::Freeze);
+        scene.network.trap(B, 0, "mg sc:l:", Then::Freeze);
     }
     scene.network.thaw(B);
     if again.is_some() {
@@ -478,6 +478,36 @@ fn f15_replacements_in_the_order_of_the_list() {
             assert!(done(waiting).await);
         });
     }
+    // All that may be asked have the same, so that only the list says who comes next.
+    scene(4, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(B, 0);
+        scene.does(B, Act::Touch).await;
+        let request = scene.start(B, Act::Commit, 4000);
+        scene.opened().await;
+        scene.free(B, 0);
+        scene.network.link(B, 1, |link| link.losses = 1);
+        scene.network.trap(B, 1, "ms sc:r:", Then::Block);
+        assert!(done(request).await);
+    });
+}
+
+/// Whoever asks a further node what it has waits for who holds the session there: his lock on the
+/// other one is lost with its node.
+#[test]
+fn further_nodes_are_locked_too() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(A, 0);
+        let first = scene.start(A, Act::Commit, 3000);
+        scene.opened().await;
+        scene.free(A, 0);
+        scene.network.crash(1);
+        scene.network.restart(1);
+        let second = scene.start(B, Act::Commit, 500);
+        assert!(done(first).await);
+        assert!(done(second).await);
+    });
 }
 
 /// Who can reach fewer nodes than have to have its write sends it to none: the next ones would

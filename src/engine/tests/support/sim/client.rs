@@ -149,11 +149,12 @@ impl Request {
     async fn think(&mut self) {
         let end = Instant::now() + self.think;
         loop {
-            let next = self.cluster.renew().await;
             let left = end.saturating_duration_since(Instant::now());
+            // What the keeper did not come to do is left to the commit.
             if left.is_zero() {
                 return;
             }
+            let next = self.cluster.renew().await;
             sleep(next.map_or(left, |next| next.min(left))).await;
         }
     }
