@@ -499,6 +499,7 @@ fn further_nodes_are_locked_too() {
     scene(3, 2, async |scene| {
         scene.does(C, Act::Commit).await;
         scene.block(A, 0);
+        scene.does(A, Act::Touch).await;
         let first = scene.start(A, Act::Commit, 3000);
         scene.opened().await;
         scene.free(A, 0);
