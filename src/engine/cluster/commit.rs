@@ -15,7 +15,7 @@ use crate::node::{Answer, Cause, Failure, Timeouts};
 use crate::session::id::Digest;
 use crate::stats::Counter;
 use crate::wire::memcached::meta::Request;
-use crate::wire::memcached::{Key, ServerError};
+use crate::wire::memcached::{Key, ServerError, Ttl};
 use tokio::time::{Instant, sleep};
 
 /// Rounds of one commit or destroy beyond one for each node, at most. More than one is needed where
@@ -482,10 +482,7 @@ impl Cluster {
 
         let mut tally = Tally { writer: Some(writer), ..Tally::default() };
         let need = self.copies.min(self.nodes.len() - 1).max(1);
-        // With one copy, whoever gets the lock behind this store reads what it has stored; and with
-        // delayed writes nothing is waited for.
         let is_delayed = settings.write == WriteMode::Delayed;
-        let unlocks = is_delayed || self.copies == 1;
         // Fewer nodes than needed can only make it a write of which nobody knows, and which may
         // count later: then nothing is sent at all.
         while holding.seats.len() < need {
@@ -514,37 +511,9 @@ impl Cluster {
                     None => break,
                 }
             }
-            let leases = holding.seats.iter().filter_map(Seat::lease_end);
-            tally.lease_end = leases.chain(tally.lease_end).min();
-            let mut asked = Vec::with_capacity(due.len());
-            for index in &due {
-                let seat = &mut holding.seats[*index];
-                let mut requests = vec![set(keys.record(), bytes, ttl, seat.cas)];
-                if unlocks && let Lock::Held(cas, _) = seat.lock {
-                    requests.push(delete(keys.lock(), cas));
-                    seat.lock = Lock::None;
-                }
-                asked.push((seat.node, requests));
-            }
-            let results = match is_delayed {
-                false => self.exchange_all(&holding.timeouts, &asked).await,
-                true => self.post_all(holding, &asked).await,
-            };
-            let mut refused = Vec::new();
-            let mut failed = Vec::new();
-            for (index, result) in due.into_iter().zip(results) {
-                let seat = &mut holding.seats[index];
-                match result.map(|answers| answers.into_iter().next()) {
-                    Ok(Some(Answer::Done { .. })) => seat.part = Part::Stored,
-                    Ok(Some(Answer::ServerError(error, text))) => {
-                        seat.part = Part::Refused;
-                        tally.error = Some(self.server_error(&digest, seat.node, error, &text));
-                    }
-                    Ok(_) => refused.push(index),
-                    Err(failure) => failed.push((seat.node, failure)),
-                }
-                tally.stored += usize::from(seat.part == Part::Stored);
-            }
+            let record = (&bytes[..], ttl);
+            let sent = self.send_record(holding, due, record, is_delayed, &mut tally).await;
+            let (refused, failed) = sent;
             self.look(holding, &refused, &mut tally).await;
             for (node, failure) in failed {
                 tally.error = Some(unknown(&digest, &failure));
@@ -566,6 +535,56 @@ impl Cluster {
             self.forget_elsewhere(holding).await;
         }
         Ok(stamp)
+    }
+
+    /// Sends a record to the nodes of these seats. Gives the seats whose nodes have refused it, and
+    /// the nodes that have failed.
+    async fn send_record(
+        &mut self,
+        holding: &mut Holding,
+        due: Vec<usize>,
+        (bytes, ttl): (&[u8], Ttl),
+        is_delayed: bool,
+        tally: &mut Tally,
+    ) -> (Vec<usize>, Vec<(usize, Failure)>) {
+        let keys = Keys::of(&holding.digest);
+        let leases = holding.seats.iter().filter_map(Seat::lease_end);
+        tally.lease_end = leases.chain(tally.lease_end).min();
+        // With one copy, whoever gets the lock behind this store reads what it has stored; and with
+        // delayed writes nothing is waited for.
+        let unlocks = is_delayed || self.copies == 1;
+        let mut asked = Vec::with_capacity(due.len());
+        for index in &due {
+            let seat = &mut holding.seats[*index];
+            let mut requests = vec![set(keys.record(), bytes, ttl, seat.cas)];
+            if unlocks && let Lock::Held(cas, _) = seat.lock {
+                requests.push(delete(keys.lock(), cas));
+                seat.lock = Lock::None;
+            }
+            asked.push((seat.node, requests));
+        }
+        let results = match is_delayed {
+            false => self.exchange_all(&holding.timeouts, &asked).await,
+            true => self.post_all(holding, &asked).await,
+        };
+        let (mut refused, mut failed) = (Vec::new(), Vec::new());
+        for (index, result) in due.into_iter().zip(results) {
+            let seat = &mut holding.seats[index];
+            match result.map(|answers| answers.into_iter().next()) {
+                Ok(Some(Answer::Done { .. })) => {
+                    seat.part = Part::Stored;
+                    tally.stored += 1;
+                }
+                Ok(Some(Answer::ServerError(error, text))) => {
+                    seat.part = Part::Refused;
+                    let error = self.server_error(&holding.digest, seat.node, error, &text);
+                    tally.error = Some(error);
+                }
+                Ok(_) => refused.push(index),
+                Err(failure) => failed.push((seat.node, failure)),
+            }
+        }
+        (refused, failed)
     }
 
     /// What has become of a store: rules 9, 10 and 15.

@@ -393,7 +393,7 @@ async fn late_rival(scene: &Scene, again: Option<&'static str>) {
     let rival = scene.sends_and_freezes(A, &[1, 2]).await;
     pass(LEASE).await;
     if let Some(words) = again {
-        scene.network.trap(B, 0, "mg sc:l:", Then::Freeze);
+        scene.network.trap(B, 0, words, Then::Freeze);
     }
     scene.network.thaw(B);
     if again.is_some() {
