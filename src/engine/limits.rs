@@ -87,6 +87,10 @@ pub const LATE_ANSWER_GRACE: Duration = Duration::from_millis(5);
 /// the two or three round trips of one request take less, so it is not one request that decides.
 pub const BOARD_STEADY: Duration = Duration::from_millis(50);
 
+/// Longest such time for which the thread that has looked waits to look again: the end of a process
+/// waits for it.
+pub const PROBE_STEADY_MAX: Duration = Duration::from_millis(200);
+
 /// A node that goes down again within this time after it came back goes up and down.
 pub const BOARD_FLAP: Duration = Duration::from_secs(60);
 

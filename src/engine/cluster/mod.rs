@@ -449,14 +449,15 @@ impl Cluster {
     }
 
     /// The next node of a list to be used, of those that are not `taken`. A drained one is better
-    /// than none.
+    /// than none, and so is one that has begun to answer.
     fn next_usable(&self, list: &[usize], taken: impl Fn(usize) -> bool) -> Option<usize> {
         let others = || list.iter().copied().filter(|node| !taken(*node));
         let is_drained_and_up = |node: &usize| {
             self.board.is_drained(*node) && self.board.is_up(*node, self.world.uptime())
         };
         let usable = others().find(|node| self.is_usable(*node));
-        usable.or_else(|| others().find(is_drained_and_up))
+        let usable = usable.or_else(|| others().find(is_drained_and_up));
+        usable.or_else(|| others().find(|node| self.board.is_recovering(*node)))
     }
 
     /// The nodes that are to keep a session, in the order of its list: the first ones that are up.
@@ -467,15 +468,15 @@ impl Cluster {
         {
             set.push(node);
         }
-        if !set.is_empty() {
-            set.sort_by_key(|node| list.iter().position(|listed| listed == node));
-            return set;
+        if set.iter().all(|node| self.board.is_recovering(*node)) {
+            // None is known to be there. Those that refuse cost nothing to ask; and what one
+            // request was given by a node that begins to answer, the next must not miss.
+            let is_worth_it =
+                |node: &usize| !self.board.has_hung(*node) || self.board.is_recovering(*node);
+            return list.iter().copied().filter(is_worth_it).take(self.copies).collect();
         }
-        // None is known to be there. Those that refuse cost nothing to ask; and what one request
-        // was given by a node that begins to answer, the next must not miss.
-        let is_worth_it =
-            |node: &usize| !self.board.has_hung(*node) || self.board.is_recovering(*node);
-        list.iter().copied().filter(is_worth_it).take(self.copies).collect()
+        set.sort_by_key(|node| list.iter().position(|listed| listed == node));
+        set
     }
 
     /// The nodes that are asked for what `set` does not have, rule 3, whatever the board says: one

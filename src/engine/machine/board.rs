@@ -46,7 +46,8 @@
 //! # Who looks
 //!
 //! * [`Board::claim_probe`] gives a node that is down to one caller in each interval: the thread of
-//!   one process of the machine. No request waits for it.
+//!   one process of the machine. No request waits for it. When the node answers, it looks again as
+//!   soon as that can bring the node back, unless that is too long from then.
 //! * Where there are no such threads (CLI, `php -S`, a machine that was idle), nobody has looked
 //!   for [`BOARD_UNWATCHED`] intervals when a request comes. [`Board::is_up`] then says yes to one
 //!   caller, which finds out by using the node. Once the node has answered, the next look is one
@@ -182,6 +183,11 @@ impl Board {
     pub fn is_recovering(&self, node: usize) -> bool {
         let state = self.slot(node).state();
         state.is_down && state.mark != 0
+    }
+
+    /// For how long a node that has answered has to go on answering until it is used again.
+    pub fn steady(&self, node: usize) -> Duration {
+        Duration::from_millis(self.slot(node).state().steady())
     }
 
     /// Whether the operator has taken a node out of use. It may well answer.
@@ -474,13 +480,17 @@ impl State {
         Self { is_down: true, flaps, failures, mark: 0 }
     }
 
+    /// In milliseconds.
+    fn steady(self) -> u64 {
+        ms(BOARD_STEADY) << (2 * self.flaps)
+    }
+
     /// None if nothing changes.
     fn answered(self, now: u64) -> Option<Self> {
-        let steady = ms(BOARD_STEADY) << (2 * self.flaps);
         match self {
             Self { is_down: false, .. } => None,
             Self { mark: 0, .. } => Some(Self { mark: now, ..self }),
-            Self { mark, .. } if now.abs_diff(mark) < steady => None,
+            Self { mark, .. } if now.abs_diff(mark) < self.steady() => None,
             _ => Some(Self { is_down: false, failures: 0, mark: now, ..self }),
         }
     }

@@ -6,6 +6,7 @@ use crate::cluster::{self, Cluster, Copy, Origin, Stamp};
 use crate::config::save_path::{Endpoint, NodeAddress, SavePath};
 use crate::config::{OnOutage, Placement, RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::PROBE_STEADY_MAX;
 use crate::local::{self, Open, Used};
 use crate::machine::{Board, Health, Queue, process_id};
 use crate::node::{Node, System, Timeouts, World};
@@ -14,6 +15,7 @@ use rustix::process::Pid;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
@@ -269,11 +271,23 @@ impl Live {
         self.board.claim_probe(System.uptime(), interval)
     }
 
-    /// Looks whether a node has come back. Holds up nobody who uses the others.
+    /// Looks whether a node has come back, and once more if it answers, so that it is used again;
+    /// unless it has to answer for longer by then. Holds up nobody who uses the others.
     pub fn probe(&self, node: usize, timeout: Duration) {
+        if self.look(node, timeout) {
+            let steady = self.board.steady(node);
+            if steady <= PROBE_STEADY_MAX {
+                thread::sleep(steady);
+                self.look(node, timeout);
+            }
+        }
+    }
+
+    /// Looks at a node that is down. Says whether it has answered, and is to do so once more.
+    fn look(&self, node: usize, timeout: Duration) -> bool {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build();
         // Without the means to look, somebody else's turn comes.
-        let Ok(runtime) = runtime else { return };
+        let Ok(runtime) = runtime else { return false };
         let timeouts = Timeouts { connect: timeout, request: timeout };
         let address = &self.nodes[node];
         let result = runtime.block_on(Node::probe(&System, address, &timeouts));
@@ -283,6 +297,7 @@ impl Live {
                 if self.board.probed(node, now, latency) {
                     self.found().push(format!("node {address} is back"));
                 }
+                return self.board.is_recovering(node);
             }
             Err(failure) if failure.is_of_the_node() => {
                 // It may have come back meanwhile.
@@ -295,6 +310,7 @@ impl Live {
             }
             Err(_) => {}
         }
+        false
     }
 
     /// What the server's log has to be told since the last call. What another thread is about to

@@ -622,9 +622,10 @@ fn a_simulated_server_answers_as_memcached_does() {
                 let reply = ask(&format!("mg {key} c"), &mut real);
                 let found = reply.strip_prefix("HD c").and_then(|rest| rest.split_once('\\'));
                 let cas = found.map_or("1", |(cas, _)| cas);
-                match random.bool() {
-                    true => format!("ms {key} {} T9 C{cas} c O{number}\r\n{value}", value.len()),
-                    false => format!("md {key} C{cas} q O{number}"),
+                match random.u8(..3) {
+                    0 => format!("md {key} C{cas} q O{number}"),
+                    1 => format!("md {key} C{cas} O{number}"),
+                    _ => format!("ms {key} {} T9 C{cas} c O{number}\r\n{value}", value.len()),
                 }
             }
         };
