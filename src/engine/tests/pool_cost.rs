@@ -8,9 +8,11 @@ mod support;
 use sessclust_engine::config::{Settings, WriteMode};
 use sessclust_engine::session::Access;
 use sessclust_engine::stats::Counter;
-use support::pool::{PoolSite, Process, lock_key, record_key};
+use std::thread;
+use std::time::Duration;
+use support::pool::{PoolSite, Process, SiteNode, lock_key, record_key};
 use support::proxy::{Fault, Place, Proxy};
-use support::{LIFETIME_S, Request, id};
+use support::{LIFETIME_S, Request, id, wait_for};
 
 /// A pool of one node, and a process that is connected to it.
 struct Setting {
@@ -305,4 +307,78 @@ fn a_connection_costs_one_round_trip_and_then_serves_a_thousand_requests() {
     }
     let counts = site.proxy().counts();
     assert_eq!((counts.connections, counts.open), (1, 1));
+}
+
+/// Two nodes with a copy each, and a process that is connected to both.
+fn two_copies() -> Option<(PoolSite, Process)> {
+    let mut site = PoolSite::start(2)?;
+    let lock_lease = Duration::from_secs(6);
+    let request_timeout = Duration::from_millis(2400);
+    site.settings = Settings { replicas: 2, lock_lease, request_timeout, ..site.settings };
+    let process = site.process();
+    process.request().peek(&site.id());
+    Some((site, process))
+}
+
+/// Runs a step whose answers both nodes hold back until both have been sent `log`. So whoever waits
+/// for one before it asks the other waits for ever.
+#[track_caller]
+fn at_once(site: &PoolSite, log: &[&String], step: impl FnOnce()) {
+    for node in &site.nodes {
+        node.proxy.reset();
+        node.proxy.plan(Place::EveryReply, Fault::Hold);
+    }
+    let has_all = |node: &SiteNode| node.proxy.log().len() >= log.len();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_for("both nodes to be asked", || site.nodes.iter().all(has_all));
+            site.nodes.iter().for_each(|node| node.proxy.heal());
+        });
+        step();
+    });
+    for node in &site.nodes {
+        assert_eq!(node.proxy.log().iter().take(log.len()).collect::<Vec<_>>(), log);
+        assert_eq!((node.proxy.counts().waits, node.proxy.counts().connections), (1, 0));
+    }
+}
+
+#[test]
+fn each_step_asks_all_nodes_at_once() {
+    let Some((site, process)) = two_copies() else { return };
+    let shop = site.id();
+    let Wire { add_lock, read, store, .. } = &Wire::of(&shop);
+    let renew = add_lock;
+    let both = |data: &[u8]| {
+        let copy = |node| site.raw(node).get(&record_key(&shop)).expect("a copy");
+        (0..2).all(|node| copy(node).ends_with(data))
+    };
+    process.put(&shop, b"before");
+    site.wait_until_free(&shop);
+
+    let mut request = process.request();
+    at_once(&site, &[add_lock, read], || assert_eq!(request.open(&shop), b"before"));
+    let live = process.live();
+    at_once(&site, &[renew], || {
+        wait_for("a lock that is due", || {
+            live.renew();
+            process.count(Counter::Renewals) == 2
+        });
+    });
+    at_once(&site, &[store], || request.write(&shop, b"after").unwrap());
+    assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 3);
+    assert!(both(b"after"));
+    site.wait_until_free(&shop);
+
+    let mut request = process.request();
+    request.open(&shop);
+    at_once(&site, &[read], || request.touch(&shop, b"after").unwrap());
+    assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 2);
+    site.wait_until_free(&shop);
+    at_once(&site, &[read], || assert_eq!(process.request().peek(&shop), b"after"));
+
+    let mut request = process.request();
+    request.open(&shop);
+    at_once(&site, &[store], || request.session.destroy(id(&shop)).unwrap());
+    assert!(both(b""));
+    request.close();
 }
