@@ -527,7 +527,10 @@ fn any_bytes_become_a_queue_again() {
             let _ = queue.is_contended(key);
             queue.released(key);
             let first = ticket(queue.join(key, 1));
-            assert!(first.is_first(), "{round} {slot}");
+            // One of 65,536 times the bytes are an entry for the ticket that is given out next, by
+            // which it is passed over.
+            let is_first = first.is_first() || first.wait(Duration::ZERO);
+            assert!(is_first, "{round} {slot}");
             let second = ticket(queue.join(key, 0));
             assert!(!second.is_first(), "{round} {slot}");
             drop(first);
