@@ -263,7 +263,9 @@ impl Cluster {
                 self.rejoin(holding, node, &failure, &mut tally).await;
             }
         }
-        self.keep_tombstones(&holding.digest, &changed, &holding.timeouts).await;
+        if !changed.is_empty() {
+            self.keep_tombstones(&holding.digest, &changed, &holding.timeouts).await;
+        }
         match tally.error {
             Some(error) if touched == 0 => Err(error),
             _ => Ok(()),
@@ -512,9 +514,11 @@ impl Cluster {
                 }
             }
             let record = (&bytes[..], ttl);
-            let sent = self.send_record(holding, due, record, is_delayed, &mut tally).await;
+            let sent = self.send_record(holding, &keys, due, record, is_delayed, &mut tally).await;
             let (refused, failed) = sent;
-            self.look(holding, &refused, &mut tally).await;
+            if !refused.is_empty() {
+                self.look(holding, &refused, &mut tally).await;
+            }
             for (node, failure) in failed {
                 tally.error = Some(unknown(&digest, &failure));
                 let is_in = self.rejoin(holding, node, &failure, &mut tally).await;
@@ -531,7 +535,7 @@ impl Cluster {
             tally.is_late |= !had_enough && !is_in_time;
         }
         self.outcome(holding, tally, need)?;
-        if self.copies == 1 {
+        if self.copies == 1 && holding.seats.len() > 1 {
             self.forget_elsewhere(holding).await;
         }
         Ok(stamp)
@@ -542,12 +546,12 @@ impl Cluster {
     async fn send_record(
         &mut self,
         holding: &mut Holding,
+        keys: &Keys,
         due: Vec<usize>,
         (bytes, ttl): (&[u8], Ttl),
         is_delayed: bool,
         tally: &mut Tally,
     ) -> (Vec<usize>, Vec<(usize, Failure)>) {
-        let keys = Keys::of(&holding.digest);
         let leases = holding.seats.iter().filter_map(Seat::lease_end);
         tally.lease_end = leases.chain(tally.lease_end).min();
         // With one copy, whoever gets the lock behind this store reads what it has stored; and with
@@ -729,6 +733,9 @@ impl Cluster {
         let is_old =
             |index: &usize| holding.seats[*index].known + LOCK_LEASE_MARGIN < holding.granted;
         let old: Vec<usize> = (0..holding.seats.len()).filter(is_old).collect();
+        if old.is_empty() {
+            return Ok(());
+        }
         let keys = Keys::of(&holding.digest);
         let ask = |index: &usize| (holding.seats[*index].node, vec![get(keys.record())]);
         let asked: Vec<_> = old.iter().map(ask).collect();
