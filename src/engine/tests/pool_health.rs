@@ -8,7 +8,7 @@ use sessclust_engine::ErrorKind;
 use sessclust_engine::cluster::Cluster;
 use sessclust_engine::config::Settings;
 use sessclust_engine::machine::{Board, Health};
-use sessclust_engine::node::{Cause, Node, System, Timeouts};
+use sessclust_engine::node::{Cause, Node, System, Timeouts, World};
 use sessclust_engine::session::{Access, Live, Store};
 use sessclust_engine::stats::Counter;
 use std::os::fd::AsRawFd;
@@ -231,6 +231,28 @@ fn a_drained_node_gets_no_new_copies_unless_there_is_no_other() {
     process.put(&old, b"3");
     assert_eq!([0, 2].map(|node| ends_with(node, &old, b"3")), [true; 2]);
     board.drain(0, false);
+}
+
+/// Two of three nodes count as down, one of which has begun to answer: two copies need it.
+#[test]
+fn a_node_that_begins_to_answer_is_used_where_too_few_are_up() {
+    let Some(site) = site() else { return };
+    let process = site.process();
+    let shop = site.id_on(2);
+    process.put(&shop, b"1");
+    for node in [0, 1] {
+        let other = site.id_on(node);
+        process.put(&other, b"1");
+        take_down(&site, node, &other);
+        process.request().peek(&other);
+        assert!(health(&process, node).is_down);
+    }
+    site.nodes[0].proxy.accept();
+    let board = Board::open(&Cluster::names(&site.addresses()));
+    assert!(!board.answered(0, System.uptime()), "once is not enough");
+    process.put(&shop, b"2");
+    let copy = site.raw(0).get(&record_key(&shop));
+    assert!(copy.is_some_and(|copy| copy.ends_with(b"2")));
 }
 
 /// With one copy, another node would make a session anew.
