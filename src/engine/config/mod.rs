@@ -3,6 +3,7 @@
 //! [`SETTINGS`] is the only place that knows them. The extension makes its INI entries and its
 //! phpinfo section from it, and the README's table is tested against it.
 
+pub mod redis;
 pub mod save_path;
 
 use crate::error::{Error, ErrorKind, Result, shown};

@@ -24,6 +24,7 @@
 //! how to write what was probably meant. Of the text they show no more than schemes and names of
 //! parameters, for people put passwords into save paths.
 
+use super::redis::Service;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{
     DIRECTORY_BYTES_MAX, HOST_BYTES_MAX, NODE_WEIGHT_MAX, NODES_MAX, SHOWN_BYTES_MAX,
@@ -52,6 +53,15 @@ pub struct NodeAddress {
     pub endpoint: Endpoint,
     /// Its share of the sessions, relative to the other nodes.
     pub weight: NonZeroU32,
+    /// What listens there.
+    pub service: Service,
+}
+
+impl NodeAddress {
+    /// A memcached.
+    pub fn memcached(endpoint: Endpoint, weight: NonZeroU32) -> Self {
+        Self { endpoint, weight, service: Service::Memcached }
+    }
 }
 
 /// Where a node listens.
@@ -242,7 +252,7 @@ fn parse_tcp_url(text: &[u8], at: usize) -> Result<NodeAddress> {
         b"" => DEFAULT_PORT,
         _ => parse_port(rest, at + host.len())?,
     };
-    Ok(NodeAddress { endpoint: Endpoint::Tcp { host, port }, weight })
+    Ok(NodeAddress::memcached(Endpoint::Tcp { host, port }, weight))
 }
 
 /// Parses what follows `memcached+unix://`.
@@ -252,7 +262,7 @@ fn parse_unix_url(text: &[u8], at: usize) -> Result<NodeAddress> {
         return Err(error(at + hash, "write %23 for a # in a path"));
     }
     let endpoint = socket(decode(path, at)?, at)?;
-    Ok(NodeAddress { endpoint, weight })
+    Ok(NodeAddress::memcached(endpoint, weight))
 }
 
 /// Parses an entry that is no URL.
@@ -284,7 +294,7 @@ fn parse_plain(text: &[u8], at: usize) -> Result<NodeAddress> {
             (_, Some(weight)) => parse_weight(weight, at + text.len() - weight.len())?,
             _ => return Err(error(at + path.len(), "the port of a socket is 0, or left out")),
         };
-        return Ok(NodeAddress { endpoint: socket(path.to_vec(), at)?, weight });
+        return Ok(NodeAddress::memcached(socket(path.to_vec(), at)?, weight));
     }
     if !text.contains(&b':') {
         let what = match text.contains(&b'/') {
@@ -309,7 +319,7 @@ fn parse_plain(text: &[u8], at: usize) -> Result<NodeAddress> {
         None => (rest, NonZeroU32::MIN),
     };
     let port = parse_port(port, port_at)?;
-    Ok(NodeAddress { endpoint: Endpoint::Tcp { host, port }, weight })
+    Ok(NodeAddress::memcached(Endpoint::Tcp { host, port }, weight))
 }
 
 fn refuse_user(text: &[u8], at: usize) -> Result<()> {
@@ -500,7 +510,7 @@ mod tests {
     }
 
     fn weighted(endpoint: Endpoint, weight: u32) -> NodeAddress {
-        NodeAddress { endpoint, weight: NonZeroU32::new(weight).expect("a weight") }
+        NodeAddress::memcached(endpoint, NonZeroU32::new(weight).expect("a weight"))
     }
 
     fn tcp(host: &str, port: u16, weight: u32) -> NodeAddress {

@@ -30,7 +30,7 @@ fn runtime() -> Runtime {
 }
 
 fn node(socket: &Path) -> Node {
-    Node::new(NodeAddress { endpoint: Endpoint::Unix(socket.into()), weight: NonZeroU32::MIN })
+    Node::new(NodeAddress::memcached(Endpoint::Unix(socket.into()), NonZeroU32::MIN))
 }
 
 fn get(key: &str) -> Request<'_> {

@@ -49,10 +49,8 @@ fn socket(proxy: &Proxy) -> PathBuf {
 }
 
 fn nodes<'a>(sockets: impl IntoIterator<Item = &'a Path>) -> Vec<NodeAddress> {
-    let node = |socket: &Path| NodeAddress {
-        endpoint: Endpoint::Unix(socket.to_owned()),
-        weight: NonZeroU32::MIN,
-    };
+    let node =
+        |socket: &Path| NodeAddress::memcached(Endpoint::Unix(socket.into()), NonZeroU32::MIN);
     sockets.into_iter().map(node).collect()
 }
 

@@ -22,7 +22,7 @@ fn block_on<T>(task: impl Future<Output = T>) -> T {
 }
 
 fn at(socket: PathBuf) -> NodeAddress {
-    NodeAddress { endpoint: Endpoint::Unix(socket), weight: NonZeroU32::MIN }
+    NodeAddress::memcached(Endpoint::Unix(socket), NonZeroU32::MIN)
 }
 
 fn keys(address: &NodeAddress) -> Result<Vec<Vec<u8>>, Failure> {
