@@ -3,6 +3,7 @@
 //! ```text
 //! mod.rs          Node: connects when needed, gives up a connection at the first doubt
 //! connection.rs   a connection: greeting, and the protocol that the server speaks
+//! buffered.rs     a stream with its buffers
 //! pipeline.rs     the meta protocol over a stream: many requests in one write, answers in order
 //! classic.rs      the classic text protocol through memcache-async, for servers without meta
 //! socket.rs       a socket that is waited for in the kernel
@@ -20,6 +21,7 @@
 //!   used next, and fetched with [`Node::late`].
 //! * Nothing here decides what a failure means for a session, or tries again.
 
+mod buffered;
 pub mod classic;
 mod connection;
 mod pipeline;

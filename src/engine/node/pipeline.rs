@@ -1,6 +1,7 @@
 //! The meta protocol over a stream: requests leave in one write, answers are matched to them in
 //! order and by number.
 
+use super::buffered::Buffered;
 use super::{Answer, Broken, Cause, Late, Stream, Tag};
 use crate::error::shown;
 use crate::limits::MEMCACHED_LIST_PAUSE_MAX;
@@ -9,42 +10,19 @@ use crate::wire::memcached::ServerError;
 use crate::wire::memcached::meta::{self, Flags, Limits, Opaque, Reply, Request};
 use crate::wire::memcached::metadump::{self, Line};
 use std::collections::VecDeque;
-use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-
-/// Room that is made for a read, in bytes: most sessions come with one.
-const READ_BYTES_MIN: usize = 16 * 1024;
-
-/// The same, at most, whatever a length says that a peer has sent.
-const READ_BYTES_MAX: usize = 256 * 1024;
-
-/// A buffer that has grown beyond this is given back after use, in bytes: one large session must
-/// not be paid for by every worker for ever.
-const KEPT_BYTES: usize = 256 * 1024;
 
 const NO_MEMCACHED: &str = "not a memcached server";
 
-const CLOSED: &str = "the connection was closed";
-
 /// A stream and what is expected on it.
 pub(super) struct Pipeline {
-    stream: Box<dyn Stream>,
-    output: Vec<u8>,
-    /// What was read, up to `filled`; up to `consumed` it was dealt with.
-    input: Vec<u8>,
-    filled: usize,
-    consumed: usize,
+    buffered: Buffered,
     next: u32,
     expected: VecDeque<Expected>,
     limits: Limits,
     /// Whether the server repeats the number of a request in a miss too.
     numbers_misses: bool,
-    /// Whether anything was answered since the last requests were sent.
-    is_answering: bool,
-    /// Whether nothing but greetings went over it.
-    is_fresh: bool,
 }
 
 /// A request that was sent.
@@ -57,28 +35,22 @@ struct Expected {
 impl Pipeline {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
         Self {
-            stream,
-            output: Vec::new(),
-            input: Vec::new(),
-            filled: 0,
-            consumed: 0,
+            buffered: Buffered::new(stream),
             next: 0,
             expected: VecDeque::new(),
             limits: Limits::default(),
             numbers_misses: false,
-            is_answering: false,
-            is_fresh: true,
         }
     }
 
     /// How long from now on waiting for the server may take.
     pub(super) fn set_patience(&mut self, patience: Duration) {
-        self.stream.set_patience(patience);
+        self.buffered.set_patience(patience);
     }
 
     /// Whether there is something to read, as far as can be told without waiting.
     pub(super) fn has_input(&self) -> bool {
-        self.stream.has_input()
+        self.buffered.has_input()
     }
 
     /// Believes only numbered misses from now on.
@@ -89,12 +61,12 @@ impl Pipeline {
     /// The stream, when it turns out that another protocol is spoken on it. Nothing must be
     /// expected.
     pub(super) fn into_stream(self) -> Box<dyn Stream> {
-        self.stream
+        self.buffered.into_stream()
     }
 
     /// Whether there are bytes that nothing was asked for.
     pub(super) fn has_unasked_input(&self) -> bool {
-        self.expected.is_empty() && self.consumed < self.filled
+        self.expected.is_empty() && !self.buffered.unread().is_empty()
     }
 
     /// Whether answers to requests are missing that will come.
@@ -120,18 +92,17 @@ impl Pipeline {
         self.expected.clear();
         for request in requests {
             loop {
-                let input = &self.input[self.consumed..self.filled];
-                match meta::decode(input, &self.limits) {
+                match meta::decode(self.buffered.unread(), &self.limits) {
                     Err(error) => return Err(refused(format!("{NO_MEMCACHED}: {error}"))),
                     Ok(Decoded::Incomplete { at_least }) => {
-                        self.read(at_least).await?;
+                        self.buffered.read(at_least).await?;
                     }
                     Ok(Decoded::Reply { reply, consumed }) => {
                         if !reply.answers(request) {
                             return Err(refused(NO_MEMCACHED.into()));
                         }
                         let is_last = take(request, &reply).map_err(refused)?;
-                        self.consumed += consumed;
+                        self.buffered.consume(consumed);
                         if is_last {
                             break;
                         }
@@ -139,7 +110,7 @@ impl Pipeline {
                 }
             }
         }
-        match self.consumed == self.filled {
+        match self.buffered.unread().is_empty() {
             true => Ok(()),
             false => Err(refused(format!("{NO_MEMCACHED}: it says more than it is asked"))),
         }
@@ -148,14 +119,15 @@ impl Pipeline {
     /// Lists the keys that the server has. Nothing must be expected. False if the server has no
     /// time for that now.
     pub(super) async fn list(&mut self, mut take: impl FnMut(Vec<u8>)) -> Result<bool, Broken> {
-        let sent = self.stream.write_all(metadump::REQUEST).await;
-        sent.map_err(|error| self.broken(&error))?;
+        self.buffered.output.clear();
+        self.buffered.output.extend_from_slice(metadump::REQUEST);
+        self.buffered.flush().await?;
         loop {
-            match metadump::decode(&self.input[self.consumed..self.filled]) {
+            match metadump::decode(self.buffered.unread()) {
                 Err(error) => return Err(Broken::nonsense(error)),
                 Ok(Decoded::Incomplete { at_least }) => {
-                    self.stream.set_patience(MEMCACHED_LIST_PAUSE_MAX);
-                    let piece = timeout(MEMCACHED_LIST_PAUSE_MAX, self.read(at_least)).await;
+                    self.buffered.set_patience(MEMCACHED_LIST_PAUSE_MAX);
+                    let piece = timeout(MEMCACHED_LIST_PAUSE_MAX, self.buffered.read(at_least)).await;
                     piece.unwrap_or_else(|_| Err(Broken::late()))?;
                 }
                 Ok(Decoded::Reply { reply, consumed }) => {
@@ -168,11 +140,11 @@ impl Pipeline {
                         }
                         Line::End | Line::Busy => {
                             let is_done = matches!(reply, Line::End);
-                            self.consumed += consumed;
+                            self.buffered.consume(consumed);
                             return Ok(is_done);
                         }
                     }
-                    self.consumed += consumed;
+                    self.buffered.consume(consumed);
                 }
             }
         }
@@ -210,40 +182,27 @@ impl Pipeline {
         requests: &[Request<'_>],
         tag: Option<Tag>,
     ) -> Result<(), Broken> {
-        self.output.clear();
+        self.buffered.output.clear();
         for request in requests {
             let request = request.numbered(Opaque(self.next));
             self.next = self.next.wrapping_add(1);
-            meta::encode(&request, &mut self.output);
+            meta::encode(&request, &mut self.buffered.output);
             self.expected.push_back(Expected { request: request.without_payload(), tag });
         }
-        self.is_answering = false;
-        let sent = match self.stream.write(&self.output).await {
-            // Nothing of it was taken.
-            Err(error) => {
-                let Broken { cause, reason } = self.broken(&error);
-                let is_stale = cause == Cause::Stale;
-                return Err(Broken { cause: if is_stale { Cause::Closed } else { cause }, reason });
-            }
-            Ok(sent) => sent,
-        };
-        let written = self.stream.write_all(&self.output[sent..]).await;
-        self.output.shrink_to(KEPT_BYTES);
-        written.map_err(|error| self.broken(&error))
+        self.buffered.flush().await
     }
 
     /// Waits for the next answer, with the tag of its request.
     async fn receive(&mut self) -> Result<(Option<Tag>, Answer), Broken> {
         loop {
-            match meta::decode(&self.input[self.consumed..self.filled], &self.limits) {
+            match meta::decode(self.buffered.unread(), &self.limits) {
                 Err(error) => return Err(Broken::nonsense(error)),
-                Ok(Decoded::Incomplete { at_least }) => self.read(at_least).await?,
+                Ok(Decoded::Incomplete { at_least }) => self.buffered.read(at_least).await?,
                 Ok(Decoded::Reply { reply, consumed }) => {
-                    self.is_answering = true;
-                    self.is_fresh = false;
                     let expected = take_expected(&mut self.expected, &reply, self.numbers_misses)?;
                     let answer = answer(&reply)?;
-                    self.consumed += consumed;
+                    self.buffered.note_answer();
+                    self.buffered.consume(consumed);
                     match expected.request.is_quiet() {
                         // The refusal of a quiet request: whoever sent it does not want to know.
                         true => continue,
@@ -252,42 +211,6 @@ impl Pipeline {
                 }
             }
         }
-    }
-
-    /// Reads more of a reply that has `at_least` bytes.
-    async fn read(&mut self, at_least: usize) -> Result<(), Broken> {
-        self.input.copy_within(self.consumed..self.filled, 0);
-        self.filled -= self.consumed;
-        self.consumed = 0;
-        if self.filled == 0 && self.input.len() > KEPT_BYTES {
-            self.input = Vec::new();
-        }
-        let missing = at_least.saturating_sub(self.filled);
-        let room = missing.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
-        if self.input.len() < self.filled + room {
-            self.input.resize(self.filled + room, 0);
-        }
-        match self.stream.read(&mut self.input[self.filled..]).await {
-            Ok(0) => Err(self.broken(&io::ErrorKind::UnexpectedEof.into())),
-            Ok(read_bytes) => {
-                self.filled += read_bytes;
-                Ok(())
-            }
-            Err(error) => Err(self.broken(&error)),
-        }
-    }
-
-    fn broken(&self, error: &io::Error) -> Broken {
-        // Closed while it was idle: a server that was restarted, or its idle_timeout.
-        let is_stale = !self.is_fresh && !self.is_answering && self.filled == self.consumed;
-        let (cause, reason) = match error.kind() {
-            io::ErrorKind::TimedOut => (Cause::Timeout, String::new()),
-            io::ErrorKind::UnexpectedEof if is_stale => (Cause::Stale, CLOSED.into()),
-            io::ErrorKind::UnexpectedEof => (Cause::Cut, CLOSED.into()),
-            _ if is_stale => (Cause::Stale, error.to_string()),
-            _ => (Cause::Cut, error.to_string()),
-        };
-        Broken { cause, reason }
     }
 }
 
