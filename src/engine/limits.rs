@@ -173,3 +173,15 @@ pub const MEMCACHED_LIST_BUSY_MAX: Duration = Duration::from_secs(30);
 
 /// See [`MEMCACHED_LIST_BUSY_MAX`].
 pub const MEMCACHED_LIST_BUSY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Largest value that a Redis takes, in bytes, with what stands in front of a record. Source: its
+/// `proto-max-bulk-len`, 512 MB by default.
+pub const REDIS_VALUE_BYTES_MAX: usize = (512 << 20) - 1024;
+
+/// How long a lock is waited for at a server before it is looked whether its holder, a process of
+/// this machine, is dead.
+pub const QUEUE_PIECE: Duration = Duration::from_millis(100);
+
+/// How long it is waited for before the server is asked, over another connection, whether the lock
+/// has ended: also the time in which it is noticed that the server hangs.
+pub const QUEUE_LOOK: Duration = Duration::from_secs(1);

@@ -1045,6 +1045,7 @@ impl Cluster {
             ServerError::TooLarge => (ErrorKind::TooLarge, "is not saved and may be lost"),
             // memcached has removed the record before.
             ServerError::OutOfMemory => (ErrorKind::Node, "is not saved and may be lost"),
+            ServerError::NotStored => (ErrorKind::Node, "is not saved"),
             ServerError::Other => (ErrorKind::Indeterminate, "may or may not have been saved"),
         };
         self.counters.add(Counter::ServerErrors, 1);

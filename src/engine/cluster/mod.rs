@@ -268,6 +268,11 @@ fn delete(key: Key<'_>, cas: Cas) -> Request<'_> {
     Request::Delete { key, cas, is_quiet: true, opaque: UNNUMBERED }
 }
 
+/// The same with an answer.
+fn unlock(key: Key<'_>, cas: Cas) -> Request<'_> {
+    Request::Delete { key, cas, is_quiet: false, opaque: UNNUMBERED }
+}
+
 /// Which node of a pool has a position: for drawing ids that belong to a certain node.
 pub fn ring_of(kind: RingKind, nodes: &[NodeAddress]) -> Result<Ring> {
     let nodes: Vec<RingNode<'_>> = nodes

@@ -3,13 +3,13 @@
 use super::holder::{Holder, Signature};
 use super::record::{Record, RecordError};
 use super::{
-    Base, Cluster, Holding, Keys, Lease, Lock, Part, Posted, Seat, delete, get, set, timeouts,
+    Base, Cluster, Holding, Keys, Lease, Lock, Part, Posted, Seat, delete, get, set, timeouts, unlock,
 };
 use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{LOCK_POLL_MAX, LOCK_POLL_MIN};
-use crate::machine::Joined;
-use crate::node::{Answer, Cause, Failure};
+use crate::limits::{LOCK_POLL_MAX, LOCK_POLL_MIN, QUEUE_LOOK, QUEUE_PIECE};
+use crate::machine::{Joined, Ticket};
+use crate::node::{self as queue, Answer, Cause, Failure, Grant, Node, Turn};
 use crate::session::id::Digest;
 use crate::stats::Counter;
 use crate::wire::memcached::{Cas, Ttl};
@@ -54,6 +54,13 @@ impl Patience {
 
     fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// What a lock says.
+    fn saw(&mut self, lock: &Answer) {
+        if let Answer::Value { bytes, .. } = lock {
+            self.holder = Holder::decode(bytes);
+        }
     }
 }
 
@@ -308,7 +315,10 @@ impl Cluster {
     async fn acquire(&mut self, holding: &mut Holding, patience: &mut Patience) -> Result<()> {
         // Who comes later must not get it earlier.
         if !holding.has_lock() && self.queue.is_contended(self.place(&holding.digest)) {
-            self.wait_in_line(holding, patience).await?;
+            match self.nodes[holding.seats[0].node].has_queue() {
+                true => self.wait_at_node(holding, 0, patience).await?,
+                false => self.wait_in_line(holding, patience).await?,
+            }
         }
         let mut retaken = 0;
         loop {
@@ -337,7 +347,10 @@ impl Cluster {
             for index in first..holding.seats.len() {
                 self.give_back_seat(holding, index).await;
             }
-            self.wait(holding, patience).await?;
+            match self.nodes[holding.seats[first].node].has_queue() {
+                true => self.wait_at_node(holding, first, patience).await?,
+                false => self.wait(holding, patience).await?,
+            }
             // Rule 3: who takes the place of a node that fails is asked of the board then.
             holding.silent.clear();
         }
@@ -498,7 +511,7 @@ impl Cluster {
         let seat = &mut holding.seats[index];
         let node = seat.node;
         seat.lock = lock;
-        if let Lock::Held(_, lease) = lock {
+        if let Lock::Held(_, lease) | Lock::Asked(lease) = lock {
             seat.known = lease.since;
         }
         seat.link = self.nodes[node].link();
@@ -555,19 +568,24 @@ impl Cluster {
     /// it is our turn to ask the node.
     async fn wait_in_line(&mut self, holding: &mut Holding, patience: &mut Patience) -> Result<()> {
         patience.has_waited = true;
+        let Some(ticket) = self.line_up(holding, patience)? else { return Ok(()) };
+        // Cut in pieces, for other sessions of this process may have to be kept.
+        let piece = holding.lease / 3;
+        // Who is first asks by itself, for who has the session may be anywhere.
+        while !ticket.is_first() && !ticket.wait(piece.min(patience.left())) {
+            self.check_deadline(holding, patience).await?;
+            self.renew().await;
+        }
+        holding.ticket = Some(ticket);
+        Ok(())
+    }
+
+    /// A place among the requests of this machine that want the same session; none if it has no
+    /// room for that.
+    fn line_up(&self, holding: &Holding, patience: &Patience) -> Result<Option<Ticket>> {
         match self.queue.join(self.place(&holding.digest), patience.max_waiters) {
-            Joined::Ticket(ticket) => {
-                // Cut in pieces, for other sessions of this process may have to be kept.
-                let piece = holding.lease / 3;
-                // Who is first asks by itself, for who has the session may be anywhere.
-                while !ticket.is_first() && !ticket.wait(piece.min(patience.left())) {
-                    self.check_deadline(holding, patience).await?;
-                    self.renew().await;
-                }
-                holding.ticket = Some(ticket);
-                Ok(())
-            }
-            Joined::NoQueue => Ok(()),
+            Joined::Ticket(ticket) => Ok(Some(ticket)),
+            Joined::NoQueue => Ok(None),
             Joined::Full { waiting } => {
                 let text = format!(
                     "session {} is waited for by {waiting} requests of this machine already \
@@ -576,6 +594,134 @@ impl Cluster {
                 );
                 Err(Error::new(ErrorKind::Locked, text))
             }
+        }
+    }
+
+    /// Waits at a node that has a queue of its own, in the order of all machines: until the lock
+    /// there is ours, or has to be asked for again.
+    async fn wait_at_node(
+        &mut self,
+        holding: &mut Holding,
+        index: usize,
+        patience: &mut Patience,
+    ) -> Result<()> {
+        patience.has_waited = true;
+        self.check_deadline(holding, patience).await?;
+        if !holding.has_lock() && holding.ticket.is_none() {
+            holding.ticket = self.line_up(holding, patience)?;
+        }
+        self.renew().await;
+        self.keep_seats(holding).await;
+        let node = holding.seats[index].node;
+        let (keys, value) = (Keys::of(&holding.digest), holding.lock_value.clone());
+        let turn = Turn { key: keys.lock(), value: &value, ttl: holding.lock_ttl(self) };
+        // What this process holds besides has to be kept meanwhile, over this connection perhaps.
+        let is_free = !holding.has_lock() && self.held.is_empty();
+        let limit = if is_free { patience.left() } else { holding.lease / 3 };
+        let (since, granted_us) = (Instant::now(), self.now_us());
+        let joined =
+            self.nodes[node].join_queue(&*self.world, &holding.timeouts, &turn, limit).await;
+        match self.noted(node, joined) {
+            Err(failure) => return self.asked_in_vain(holding, node, &failure),
+            Ok(queue::Joined::Taken { cas, record }) => {
+                let lock = Lock::Held(cas, Lease::of(since, holding.lease));
+                self.take_record(holding, index, Some(record), lock)?;
+                (holding.granted, holding.granted_us) = (since, granted_us);
+                return Ok(());
+            }
+            Ok(queue::Joined::Waiting(lock)) => patience.saw(&lock),
+        }
+        self.answered(node);
+        let mut watch = Node::new(self.nodes[node].address().clone());
+        let mut look_at = Instant::now() + QUEUE_LOOK;
+        loop {
+            let waited = self.nodes[node].await_grant(QUEUE_PIECE, &holding.timeouts).await;
+            match self.noted(node, waited) {
+                Err(failure) => return self.asked_in_vain(holding, node, &failure),
+                Ok(Some(Some(grant))) => return self.accept(holding, index, &turn, grant).await,
+                Ok(Some(None)) => {
+                    let left = self.nodes[node].leave_queue(&holding.timeouts, turn.key).await;
+                    return self.noted(node, left).or(Ok(()));
+                }
+                Ok(None) => {}
+            }
+            let is_dead = patience.holder.as_ref().is_some_and(Holder::is_dead);
+            if !is_dead && Instant::now() < look_at {
+                continue;
+            }
+            look_at = Instant::now() + QUEUE_LOOK;
+            let seen = watch.poke_queue(&*self.world, &holding.timeouts, &turn, limit).await;
+            match self.noted(node, seen) {
+                Ok(lock) => {
+                    patience.saw(&lock);
+                    self.hand_on(&mut watch, node, &lock, patience, holding).await;
+                }
+                // It has hung, or was cut off, while it owed us a grant.
+                Err(failure) => {
+                    self.nodes[node].close();
+                    return self.asked_in_vain(holding, node, &failure);
+                }
+            }
+        }
+    }
+
+    /// A lock of a process of this machine that is dead, or of a request that has given it up, goes
+    /// to the first who waits.
+    async fn hand_on(
+        &mut self,
+        watch: &mut Node,
+        node: usize,
+        lock: &Answer,
+        patience: &Patience,
+        holding: &Holding,
+    ) {
+        let (Answer::Value { cas: Some(cas), .. }, Some(holder)) = (lock, &patience.holder) else {
+            return;
+        };
+        let is_dead = holder.is_dead();
+        if is_dead || self.board.is_given_up(node, holder.token) {
+            let keys = Keys::of(&holding.digest);
+            let asked = [unlock(keys.lock(), *cas)];
+            let done = watch.exchange(&*self.world, &holding.timeouts, &asked).await;
+            let is_done = matches!(done.as_deref(), Ok([Answer::Done { .. }]));
+            self.counters.add(Counter::Takeovers, u64::from(is_dead && is_done));
+        }
+    }
+
+    /// Makes a lock that was granted our own. That is not waited for: whether it was in time is
+    /// looked at before anything is stored.
+    async fn accept(
+        &mut self,
+        holding: &mut Holding,
+        index: usize,
+        turn: &Turn<'_>,
+        grant: Grant,
+    ) -> Result<()> {
+        let node = holding.seats[index].node;
+        let (since, granted_us) = (Instant::now(), self.now_us());
+        let claim = [set(turn.key, turn.value, turn.ttl, Some(grant.cas))];
+        let posted = Posted::Lock(holding.token);
+        if self.post(node, &holding.timeouts, &claim, posted).await.is_ok() {
+            let lock = Lock::Asked(Lease::of(since, holding.lease));
+            self.take_record(holding, index, Some(grant.record), lock)?;
+            (holding.granted, holding.granted_us) = (since, granted_us);
+        }
+        Ok(())
+    }
+
+    /// A node has failed while its lock was waited for. What was cut is asked for again.
+    fn asked_in_vain(
+        &mut self,
+        holding: &mut Holding,
+        node: usize,
+        failure: &Failure,
+    ) -> Result<()> {
+        if failure.is_worth_a_retry() || failure.cause == Cause::Cut {
+            return Ok(());
+        }
+        match holding.failed(failure) {
+            error if error.is_of_one_node() => self.replace(holding, node, error),
+            error => Err(error),
         }
     }
 
@@ -700,7 +846,7 @@ impl Seat {
 
     /// Whether its lock can be relied on.
     fn is_held(&self, cluster: &Cluster) -> bool {
-        matches!(self.lock, Lock::Held(_, lease) if Instant::now() < lease.until)
+        matches!(self.lock, Lock::Held(_, lease) | Lock::Asked(lease) if Instant::now() < lease.until)
             && self.link == cluster.nodes[self.node].link()
     }
 }

@@ -2,10 +2,14 @@
 
 use super::classic::Classic;
 use super::pipeline::Pipeline;
+use super::redis::Redis;
 use super::{Answer, Broken, Cause, Late, Stream, Tag, World};
-use crate::config::save_path::NodeAddress;
+use crate::config::redis::{Redis as RedisService, Service};
+use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::error::shown;
-use crate::limits::{MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX};
+use crate::limits::{
+    MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX, REDIS_VALUE_BYTES_MAX,
+};
 use crate::wire::memcached::meta::{self, Limits, Reply, Request};
 use std::time::{Duration, Instant};
 
@@ -19,6 +23,7 @@ enum Protocol {
     Meta(Pipeline),
     /// With the answers that were not fetched yet: each request is waited for when it is sent.
     Classic(Classic<Box<dyn Stream>>, Vec<Answer>),
+    Redis(Box<Redis>),
 }
 
 /// What a server says about itself.
@@ -38,6 +43,9 @@ impl Connection {
         patience: Duration,
     ) -> Result<Self, Broken> {
         let started = Instant::now();
+        if let Service::Redis(service) = &address.service {
+            return Self::open_redis(world, &address.endpoint, service, patience).await;
+        }
         let stream = world.connect(&address.endpoint).await;
         let stream = stream.map_err(|error| Broken::of_connecting(&error))?;
         let mut pipeline = Pipeline::new(stream);
@@ -50,9 +58,33 @@ impl Connection {
         Ok(Self { protocol, greeting })
     }
 
+    async fn open_redis(
+        world: &dyn World,
+        endpoint: &Endpoint,
+        service: &RedisService,
+        patience: Duration,
+    ) -> Result<Self, Broken> {
+        let redis = Redis::open(world, endpoint, service, patience).await?;
+        let greeting = Greeting {
+            version: redis.version().into(),
+            is_meta: false,
+            item_bytes_max: REDIS_VALUE_BYTES_MAX,
+        };
+        Ok(Self { protocol: Protocol::Redis(Box::new(redis)), greeting })
+    }
+
+    /// The connection to a Redis, on which a lock can be waited for.
+    pub(super) fn redis(&mut self) -> Option<&mut Redis> {
+        match &mut self.protocol {
+            Protocol::Redis(redis) => Some(redis),
+            Protocol::Meta(_) | Protocol::Classic(..) => None,
+        }
+    }
+
     /// How long from now on waiting for the server may take.
     pub(super) fn set_patience(&mut self, patience: Duration) {
         match &mut self.protocol {
+            Protocol::Redis(redis) => redis.set_patience(patience),
             Protocol::Meta(pipeline) => pipeline.set_patience(patience),
             Protocol::Classic(classic, _) => classic.stream_mut().set_patience(patience),
         }
@@ -63,13 +95,18 @@ impl Connection {
     }
 
     pub(super) fn server(&self) -> String {
-        let protocol = if self.greeting.is_meta { "meta" } else { "classic" };
-        format!("{}, {protocol} protocol", self.greeting.version)
+        let version = &self.greeting.version;
+        match &self.protocol {
+            Protocol::Meta(_) => format!("{version}, meta protocol"),
+            Protocol::Classic(..) => format!("{version}, classic protocol"),
+            Protocol::Redis(_) => version.clone(),
+        }
     }
 
     pub(super) fn has_unasked_input(&self) -> bool {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.has_unasked_input(),
+            Protocol::Redis(redis) => redis.has_unasked_input(),
             Protocol::Classic(..) => false,
         }
     }
@@ -77,6 +114,7 @@ impl Connection {
     pub(super) fn owes_answers(&self) -> bool {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.owes_answers(),
+            Protocol::Redis(redis) => redis.owes_answers(),
             Protocol::Classic(..) => false,
         }
     }
@@ -85,6 +123,7 @@ impl Connection {
     pub(super) fn has_input(&self) -> bool {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.has_input(),
+            Protocol::Redis(redis) => redis.has_input(),
             Protocol::Classic(..) => true,
         }
     }
@@ -93,6 +132,7 @@ impl Connection {
     pub(super) fn into_owed(self) -> Vec<Tag> {
         match self.protocol {
             Protocol::Meta(pipeline) => pipeline.into_owed().collect(),
+            Protocol::Redis(redis) => redis.into_owed().collect(),
             Protocol::Classic(..) => Vec::new(),
         }
     }
@@ -101,6 +141,7 @@ impl Connection {
     pub(super) async fn send(&mut self, requests: &[Request<'_>]) -> Result<(), Broken> {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.send(requests, None).await,
+            Protocol::Redis(redis) => redis.send(requests, None).await,
             Protocol::Classic(classic, answers) => {
                 answers.extend(execute(classic, requests).await?);
                 Ok(())
@@ -111,6 +152,7 @@ impl Connection {
     pub(super) async fn receive(&mut self, late: &mut Vec<Late>) -> Result<Vec<Answer>, Broken> {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.receive_all(late).await,
+            Protocol::Redis(redis) => redis.receive_all(late).await,
             Protocol::Classic(_, answers) => Ok(std::mem::take(answers)),
         }
     }
@@ -123,6 +165,7 @@ impl Connection {
     ) -> Result<(), Broken> {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.send(requests, Some(tag)).await,
+            Protocol::Redis(redis) => redis.send(requests, Some(tag)).await,
             Protocol::Classic(classic, _) => {
                 let answers = execute(classic, requests).await?;
                 late.extend(answers.into_iter().map(|answer| Late { tag, answer: Some(answer) }));
@@ -134,6 +177,7 @@ impl Connection {
     pub(super) async fn settle(&mut self, late: &mut Vec<Late>) -> Result<(), Broken> {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.settle(late).await,
+            Protocol::Redis(redis) => redis.settle(late).await,
             Protocol::Classic(..) => Ok(()),
         }
     }

@@ -5,6 +5,7 @@
 //! connection.rs   a connection: greeting, and the protocol that the server speaks
 //! buffered.rs     a stream with its buffers
 //! pipeline.rs     the meta protocol over a stream: many requests in one write, answers in order
+//! redis/          a Redis or Valkey: requests as commands and scripts; waiting for a lock there
 //! classic.rs      the classic text protocol through memcache-async, for servers without meta
 //! socket.rs       a socket that is waited for in the kernel
 //! survey.rs       what an operator's tool asks: statistics, the list of keys
@@ -25,13 +26,16 @@ mod buffered;
 pub mod classic;
 mod connection;
 mod pipeline;
+mod redis;
 mod socket;
 mod survey;
 mod world;
 
+pub use redis::{Grant, Joined};
 pub use survey::{Statistics, Survey};
 pub use world::{Connecting, Stream, System, World};
 
+use crate::config::redis::Service;
 use crate::config::save_path::NodeAddress;
 use crate::config::time_with_unit;
 use crate::limits::{ASLEEP_MIN, LATE_ANSWER_GRACE};
@@ -407,6 +411,98 @@ impl Node {
         self.judge(result, timeouts)
     }
 
+    /// Whether requests can wait there for a lock, and are told when they have it.
+    pub fn has_queue(&self) -> bool {
+        matches!(self.address.service, Service::Redis(_))
+    }
+
+    /// Takes a lock that is free, or joins those who wait for it: then the connection is for
+    /// [`Node::await_grant`] only, and that for `patience` at most.
+    ///
+    /// # Errors
+    /// [`Failure`]; the connection is closed then.
+    pub async fn join_queue(
+        &mut self,
+        world: &dyn World,
+        timeouts: &Timeouts,
+        lock: &Turn<'_>,
+        patience: Duration,
+    ) -> Result<Joined, Failure> {
+        self.ready(world, timeouts).await?;
+        let late = &mut self.late;
+        let connection = self.connection.as_mut().expect("it was made ready");
+        connection.set_patience(timeouts.request);
+        self.deadline = Instant::now() + timeouts.request;
+        self.round_trips += 1;
+        let joining = async {
+            let redis = connection.redis().ok_or_else(no_queue)?;
+            let joined = redis.join(lock, patience, late).await?;
+            if matches!(joined, Joined::Waiting(_)) {
+                redis.block(lock.key, patience).await?;
+            }
+            Ok(joined)
+        };
+        let result = timeout_at(self.deadline, joining).await;
+        self.judge(result, timeouts)
+    }
+
+    /// Waits for a grant for so long; none if it has not come yet. `Some(None)` when the server has
+    /// ended the waiting, because its time is up.
+    ///
+    /// # Errors
+    /// [`Failure`]; the connection is closed then.
+    pub async fn await_grant(
+        &mut self,
+        piece: Duration,
+        timeouts: &Timeouts,
+    ) -> Result<Option<Option<Grant>>, Failure> {
+        let connection = self.connection.as_mut().expect("who waits keeps it open");
+        connection.set_patience(piece);
+        self.deadline = Instant::now() + piece;
+        let waiting = async {
+            connection.redis().ok_or_else(no_queue)?.granted().await
+        };
+        match timeout_at(self.deadline, waiting).await {
+            Err(_) | Ok(Err(Broken { cause: Cause::Timeout, .. })) => Ok(None),
+            result => self.judge(result, timeouts).map(Some),
+        }
+    }
+
+    /// Has a lock that has ended granted to the first who waits for it; says what it says now. To
+    /// be asked over another connection than the one that waits.
+    ///
+    /// # Errors
+    /// [`Failure`]; the connection is closed then.
+    pub async fn poke_queue(
+        &mut self,
+        world: &dyn World,
+        timeouts: &Timeouts,
+        lock: &Turn<'_>,
+        patience: Duration,
+    ) -> Result<Answer, Failure> {
+        self.ready(world, timeouts).await?;
+        let connection = self.connection.as_mut().expect("it was made ready");
+        connection.set_patience(timeouts.request);
+        self.deadline = Instant::now() + timeouts.request;
+        let poking =
+            async { connection.redis().ok_or_else(no_queue)?.poke(lock, patience).await };
+        let result = timeout_at(self.deadline, poking).await;
+        self.judge(result, timeouts)
+    }
+
+    /// Waits no more for a lock; nothing must be outstanding.
+    ///
+    /// # Errors
+    /// [`Failure`]; the connection is closed then.
+    pub async fn leave_queue(&mut self, timeouts: &Timeouts, key: Key<'_>) -> Result<(), Failure> {
+        let Some(connection) = self.connection.as_mut() else { return Ok(()) };
+        connection.set_patience(timeouts.request);
+        self.deadline = Instant::now() + timeouts.request;
+        let leaving = async { connection.redis().ok_or_else(no_queue)?.leave(key).await };
+        let result = timeout_at(self.deadline, leaving).await;
+        self.judge(result, timeouts)
+    }
+
     /// Takes the answers that came late.
     pub fn late(&mut self) -> Vec<Late> {
         self.take_birth();
@@ -480,12 +576,16 @@ impl Node {
     }
 
     /// Closes the connection. What it still owed is never known.
-    fn close(&mut self) {
+    pub fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
             let lost = connection.into_owed().into_iter();
             self.late.extend(lost.map(|tag| Late { tag, answer: None }));
         }
     }
+}
+
+fn no_queue() -> Broken {
+    Broken::nonsense("a server without a queue")
 }
 
 /// What a birth mark says; a server whose mark cannot be read may have lost anything.
@@ -504,6 +604,17 @@ pub fn whole(value: &[u8]) -> Vec<u8> {
         true => value.to_vec(),
         false => [value, b" ", WHOLE.as_bytes()].concat(),
     }
+}
+
+/// A lock that is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    /// Its key.
+    pub key: Key<'a>,
+    /// What it is to hold.
+    pub value: &'a [u8],
+    /// Its life.
+    pub ttl: Ttl,
 }
 
 /// Why a connection cannot be used any more.

@@ -32,6 +32,11 @@ impl<'a> Key<'a> {
         is_key.then_some(Self(text))
     }
 
+    /// The key as a text.
+    pub(crate) fn as_str(self) -> &'a str {
+        self.0
+    }
+
     /// What a server counts against its limit for one item (`-I`, `item_size_max` among its
     /// settings) when `value_bytes` are stored under this key, in bytes; rather some too many.
     pub fn item_bytes(self, value_bytes: usize) -> usize {
@@ -118,6 +123,8 @@ pub enum ServerError {
     TooLarge,
     /// No memory is left, and nothing may be evicted for it.
     OutOfMemory,
+    /// It stores nothing now; what was there before is there still. A Redis says so.
+    NotStored,
     /// Anything else.
     Other,
 }

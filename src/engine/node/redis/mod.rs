@@ -1,0 +1,898 @@
+//! A connection to a Redis or Valkey: the engine's requests as commands and scripts.
+//!
+//! ```text
+//! key                 value
+//! sc:r:{<digest>}     a session's record    8 bytes of CAS, and the record
+//! sc:l:{<digest>}     its lock              8 bytes of CAS, and who holds it
+//! sc:w:{<digest>}     a list with a grant for those who wait, until one of them has it
+//! sc:q:{<digest>}     how many wait
+//! sc:birth            when the server was first seen empty, likewise with a CAS
+//! ```
+//!
+//! The digest is a hash tag, so that all four are in one slot of a Redis Cluster. Redis has no CAS:
+//! whoever stores a value draws one and puts it in front. A condition on it is a script's, for
+//! nothing interrupts one. A server that has lost its scripts says so and has done nothing; what
+//! was asked is sent again with the text of the script.
+//!
+//! **Waiting for a lock.** Who does not get it is counted, and blocks in a `BLPOP`, which Redis
+//! serves in the order of their coming, and forgets with the connection. Who gives a lock back
+//! while others wait does not delete it: it becomes a *grant*, a lock of nobody. Its CAS and the
+//! record go to the list, and so to the first who waits, who makes the lock his own with them. So
+//! nobody gets in between. Three things end what a death leaves behind:
+//!
+//! * A grant that nobody took, since some of those who are counted have died: who comes next finds
+//!   it when he joins those who wait. One that was lost on its way ends with its lease.
+//! * A lock that has ended with its holder: those who wait [poke](Redis::poke) now and then, over a
+//!   connection of their own, and it is granted to the first of them.
+//! * A count that is too high ends when nobody has come for a while. One that is too low is
+//!   corrected by those who poke.
+
+use super::buffered::Buffered;
+use super::{Answer, Broken, Cause, Late, Stream, Tag, Turn, World};
+use crate::config::redis::Redis as Service;
+use crate::config::save_path::Endpoint;
+use crate::error::shown;
+use crate::limits::MEMCACHED_SPAN_S_MAX;
+use crate::wire::Decoded;
+use crate::wire::memcached::meta::{Condition, Request};
+use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
+use crate::wire::redis::{ErrorCode, Limits, Reply, array, bulk, decode, encode};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Bytes of CAS before each value.
+const CAS_BYTES: usize = 8;
+
+/// How much longer than the one who came last waits all are counted who wait, in seconds.
+const COUNT_EXTRA_S: u64 = 60;
+
+/// What the lock of nobody says behind its CAS.
+const GRANT: &[u8] = b"granted to the first who waits";
+
+const LOCK: &str = "sc:l:";
+const RECORD: &str = "sc:r:";
+
+macro_rules! script {
+    ($file:literal) => {
+        concat!(include_str!("common.lua"), include_str!($file))
+    };
+}
+
+/// What no command of Redis does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Script {
+    Commit,
+    Replace,
+    Touch,
+    Remove,
+    Release,
+    Join,
+    Poke,
+    Leave,
+}
+
+impl Script {
+    const ALL: [Self; 8] = [
+        Self::Commit,
+        Self::Replace,
+        Self::Touch,
+        Self::Remove,
+        Self::Release,
+        Self::Join,
+        Self::Poke,
+        Self::Leave,
+    ];
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Commit => script!("commit.lua"),
+            Self::Replace => script!("replace.lua"),
+            Self::Touch => script!("touch.lua"),
+            Self::Remove => script!("remove.lua"),
+            Self::Release => script!("release.lua"),
+            Self::Join => script!("join.lua"),
+            Self::Poke => script!("poke.lua"),
+            Self::Leave => script!("leave.lua"),
+        }
+    }
+}
+
+/// A stream to one server, and what is expected on it.
+pub(super) struct Redis {
+    buffered: Buffered,
+    limits: Limits,
+    expected: VecDeque<Expected>,
+    /// What the server calls each of [`Script::ALL`]; none where it has not said.
+    names: [Option<Vec<u8>>; Script::ALL.len()],
+    /// Where CAS come from.
+    numbers: fastrand::Rng,
+    /// Replicas that must have a record before it counts as stored, and how long they have for it.
+    wait_replicas: u32,
+    patience: Duration,
+    /// Life of the locks that were asked for last, in seconds: also that of a grant.
+    lease_s: u32,
+    /// Requests that were sent in one write have the same.
+    batch: u32,
+    /// The answer to a record that was stored, while replicas are waited for.
+    stored: Option<Answer>,
+    version: String,
+}
+
+/// A command that was sent.
+struct Expected {
+    step: Step,
+    /// None: the exchange that is running waits for it.
+    tag: Option<Tag>,
+    /// Nobody wants to know.
+    is_quiet: bool,
+    batch: u32,
+    /// What was sent, from the first script of its batch on.
+    command: Vec<u8>,
+    /// The script, and where its name ends in `command`.
+    script: Option<(Script, usize)>,
+}
+
+/// What the reply to a command means.
+#[derive(Clone, Copy)]
+enum Step {
+    Get,
+    Add(Cas),
+    /// 1: done, 0: refused, -1: missing; the CAS of what was stored.
+    Change(Option<Cas>),
+    /// The same, and the next command says how many replicas have it.
+    ChangeAndWait(Cas),
+    Wait,
+    Touch,
+    Join(Cas),
+    Block,
+    Poke,
+}
+
+/// What has come.
+enum Got {
+    /// Nothing that anybody waits for.
+    Nothing,
+    Answer(Answer),
+    Joined(bool, Answer),
+    /// None: the time is up.
+    Grant(Option<Grant>),
+    /// So many replicas have it.
+    Replicas(i64),
+}
+
+/// A lock that was given to this connection, which has waited for it.
+#[derive(Debug)]
+pub struct Grant {
+    /// The lock's CAS, with which it can be made one's own.
+    pub cas: Cas,
+    /// The record.
+    pub record: Answer,
+}
+
+/// What has come of joining those who wait for a lock.
+#[derive(Debug)]
+pub enum Joined {
+    /// The lock was free.
+    Taken {
+        /// Its CAS.
+        cas: Cas,
+        /// The record.
+        record: Answer,
+    },
+    /// Somebody has it; this is what the lock says. A [`Grant`] will come.
+    Waiting(Answer),
+}
+
+/// The four keys of a session.
+struct Names {
+    hex: Vec<u8>,
+}
+
+impl Names {
+    /// Those of the session that a lock or a record is of.
+    fn of(key: &str) -> Self {
+        Self { hex: key[LOCK.len()..].into() }
+    }
+
+    fn name(&self, kind: u8) -> Vec<u8> {
+        [b"sc:", &[kind][..], b":{", &self.hex, b"}"].concat()
+    }
+}
+
+/// What an item is called in Redis.
+fn name(key: &str) -> Vec<u8> {
+    match key.starts_with(LOCK) || key.starts_with(RECORD) {
+        true => Names::of(key).name(key.as_bytes()[3]),
+        false => key.into(),
+    }
+}
+
+/// How a time to live is said: the option of `SET`, and its number.
+fn life(ttl: Ttl) -> (&'static [u8], String) {
+    match u32::from(ttl) {
+        0 => (b"", String::new()),
+        span if u64::from(span) <= MEMCACHED_SPAN_S_MAX => (b"EX", span.to_string()),
+        end => (b"EXAT", end.to_string()),
+    }
+}
+
+impl Redis {
+    /// Connects to the server that has the sessions.
+    pub(super) async fn open(
+        world: &dyn World,
+        endpoint: &Endpoint,
+        service: &Service,
+        patience: Duration,
+    ) -> Result<Self, Broken> {
+        let started = Instant::now();
+        let stream = connect(world, endpoint, service, patience).await?;
+        let left = patience.saturating_sub(started.elapsed());
+        Self::greet(stream, service, world.random() as u64, left).await
+    }
+
+    /// Asks a server for what is needed before anything else: one round trip.
+    pub(super) async fn greet(
+        stream: Box<dyn Stream>,
+        service: &Service,
+        seed: u64,
+        patience: Duration,
+    ) -> Result<Self, Broken> {
+        let mut redis = Self {
+            buffered: Buffered::new(stream),
+            limits: Limits::default(),
+            expected: VecDeque::new(),
+            names: Default::default(),
+            numbers: fastrand::Rng::with_seed(seed),
+            wait_replicas: service.access.wait_replicas,
+            patience,
+            lease_s: 1,
+            batch: 0,
+            stored: None,
+            version: String::new(),
+        };
+        redis.buffered.set_patience(patience);
+        let database = service.database.to_string();
+        let output = &mut redis.buffered.output;
+        if let Some(login) = &service.access.login {
+            let user = login.user.as_deref().map(str::as_bytes);
+            let words = [Some(&b"AUTH"[..]), user, Some(login.password.0.as_bytes())];
+            encode(&words.into_iter().flatten().collect::<Vec<_>>(), output);
+        }
+        if service.database != 0 {
+            encode(&[b"SELECT", database.as_bytes()], output);
+        }
+        let commands = usize::from(service.access.login.is_some()) + usize::from(service.database != 0);
+        encode(&[b"INFO", b"server"], output);
+        for script in Script::ALL {
+            encode(&[b"SCRIPT", b"LOAD", script.text().as_bytes()], output);
+        }
+        redis.buffered.flush().await?;
+        for _ in 0..commands {
+            redis.raw(|reply| match reply {
+                Reply::Error(text) => Err(refusal(text)),
+                _ => Ok(()),
+            }).await?;
+        }
+        redis.version = redis.raw(|reply| match reply {
+            Reply::Bulk(text) => Ok(version(text)),
+            // Who may not ask that may do all the rest.
+            Reply::Error(text) if ErrorCode::of(text) == ErrorCode::NoPerm => Ok("unknown version".into()),
+            Reply::Error(text) => Err(refusal(text)),
+            _ => Err(Broken::nonsense("no text about the server")),
+        }).await?;
+        for index in 0..Script::ALL.len() {
+            redis.names[index] = redis.raw(|reply| match reply {
+                Reply::Bulk(name) => Ok(Some(name.to_vec())),
+                // Who may not load scripts may send them.
+                _ => Ok(None),
+            }).await?;
+        }
+        Ok(redis)
+    }
+
+    /// The next reply.
+    async fn raw<T>(
+        &mut self,
+        take: impl FnOnce(&Reply<'_>) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        loop {
+            match decode(self.buffered.unread(), &self.limits) {
+                Err(error) => return Err(Broken::nonsense(error)),
+                Ok(Decoded::Incomplete { at_least }) => self.buffered.read(at_least).await?,
+                Ok(Decoded::Reply { reply, consumed }) => {
+                    let taken = take(&reply)?;
+                    self.buffered.consume(consumed);
+                    return Ok(taken);
+                }
+            }
+        }
+    }
+
+    /// The server's name and version, fit to be shown.
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// How long from now on waiting for the server may take.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+        self.buffered.set_patience(patience);
+    }
+
+    /// Whether there is something to read, as far as can be told without waiting.
+    pub(super) fn has_input(&self) -> bool {
+        self.buffered.has_input()
+    }
+
+    /// Whether there are bytes that nothing was asked for.
+    pub(super) fn has_unasked_input(&self) -> bool {
+        self.expected.is_empty() && !self.buffered.unread().is_empty()
+    }
+
+    /// Whether answers to requests are missing that somebody wants.
+    pub(super) fn owes_answers(&self) -> bool {
+        self.expected.iter().any(|expected| !expected.is_quiet)
+    }
+
+    /// The tags of requests that will never be answered.
+    pub(super) fn into_owed(self) -> impl Iterator<Item = Tag> {
+        let owed = self.expected.into_iter().filter(|expected| !expected.is_quiet);
+        owed.filter_map(|expected| expected.tag)
+    }
+
+    /// Sends requests in one write. With a tag, nobody waits for the answers.
+    pub(super) async fn send(
+        &mut self,
+        requests: &[Request<'_>],
+        tag: Option<Tag>,
+    ) -> Result<(), Broken> {
+        self.begin();
+        let mut requests = requests.iter().peekable();
+        while let Some(request) = requests.next() {
+            match *request {
+                Request::Get { key, .. } => {
+                    let start = self.start();
+                    encode(&[b"GET", &name(key.as_str())], &mut self.buffered.output);
+                    self.expect(start, Step::Get, tag, false, None);
+                }
+                Request::Set { key, value, ttl, condition, .. } => {
+                    // A store and the unlock behind it are one step.
+                    let unlock = requests.next_if(|next| {
+                        matches!(next, Request::Delete { key: lock, .. } if is_lock_of(*lock, key))
+                    });
+                    match (unlock, condition) {
+                        (Some(Request::Delete { cas: lock, .. }), _) => {
+                            self.commit(key, value, ttl, condition, *lock, tag);
+                        }
+                        (_, Condition::Absent) => self.add(key, value, ttl, tag),
+                        (_, Condition::Unchanged(cas)) => self.replace(key, value, ttl, cas, tag),
+                    }
+                }
+                Request::Touch { key, ttl, .. } => {
+                    let (word, number): (&[u8], _) = match life(ttl) {
+                        (b"", number) => (b"PERSIST", number),
+                        (b"EX", number) => (b"EXPIRE", number),
+                        (_, number) => (b"EXPIREAT", number),
+                    };
+                    let arguments = [&[word][..], &[number.as_bytes()]];
+                    self.call(Script::Touch, &[&name(key.as_str())], &arguments, Step::Touch, tag, false);
+                }
+                Request::Delete { key, cas, is_quiet, .. } if key.as_str().starts_with(LOCK) => {
+                    let names = Names::of(key.as_str());
+                    let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
+                    let keys = keys.each_ref().map(Vec::as_slice);
+                    let (grant, lease) = (self.draw(), self.lease_s.to_string());
+                    let (cas, grant) = (bytes(cas), bytes(grant));
+                    let arguments: [&[&[u8]]; 3] = [&[&cas], &[&grant, GRANT], &[lease.as_bytes()]];
+                    self.call(Script::Release, &keys, &arguments, Step::Change(None), tag, is_quiet);
+                }
+                Request::Delete { key, cas, is_quiet, .. } => {
+                    let (name, cas) = (name(key.as_str()), bytes(cas));
+                    self.call(Script::Remove, &[&name], &[&[&cas]], Step::Change(None), tag, is_quiet);
+                }
+                Request::Noop | Request::Version | Request::Settings | Request::Statistics => {
+                    return Err(Broken::nonsense("a request about no item"));
+                }
+            }
+        }
+        self.buffered.flush().await
+    }
+
+    fn add(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, tag: Option<Tag>) {
+        self.note_lease(key, ttl);
+        let cas = self.draw();
+        let (option, number) = life(ttl);
+        let start = self.start();
+        let output = &mut self.buffered.output;
+        array(if option.is_empty() { 4 } else { 6 }, output);
+        bulk(&[b"SET"], output);
+        bulk(&[&name(key.as_str())], output);
+        bulk(&[&bytes(cas), value], output);
+        bulk(&[b"NX"], output);
+        if !option.is_empty() {
+            bulk(&[option], output);
+            bulk(&[number.as_bytes()], output);
+        }
+        self.expect(start, Step::Add(cas), tag, false, None);
+    }
+
+    fn replace(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, cas: Cas, tag: Option<Tag>) {
+        self.note_lease(key, ttl);
+        let (old, new, (option, number)) = (bytes(cas), self.draw(), life(ttl));
+        let new_bytes = bytes(new);
+        let arguments: [&[&[u8]]; 4] =
+            [&[&old], &[&new_bytes, value], &[option], &[number.as_bytes()]];
+        let waits = self.waits_for(key, tag);
+        let step = if waits { Step::ChangeAndWait(new) } else { Step::Change(Some(new)) };
+        self.call(Script::Replace, &[&name(key.as_str())], &arguments, step, tag, false);
+        self.wait_for_replicas(waits);
+    }
+
+    fn commit(
+        &mut self,
+        key: Key<'_>,
+        value: &[u8],
+        ttl: Ttl,
+        condition: Condition,
+        lock: Cas,
+        tag: Option<Tag>,
+    ) {
+        let old = match condition {
+            Condition::Absent => Vec::new(),
+            Condition::Unchanged(cas) => bytes(cas).to_vec(),
+        };
+        let names = Names::of(key.as_str());
+        let keys = [names.name(b'r'), names.name(b'l'), names.name(b'w'), names.name(b'q')];
+        let keys = keys.each_ref().map(Vec::as_slice);
+        let (new, grant, lease) = (self.draw(), self.draw(), self.lease_s.to_string());
+        let (new_bytes, lock, grant, (option, number)) =
+            (bytes(new), bytes(lock), bytes(grant), life(ttl));
+        let arguments: [&[&[u8]]; 7] = [
+            &[&old],
+            &[&new_bytes, value],
+            &[option],
+            &[number.as_bytes()],
+            &[&lock],
+            &[&grant, GRANT],
+            &[lease.as_bytes()],
+        ];
+        let waits = self.waits_for(key, tag);
+        let step = if waits { Step::ChangeAndWait(new) } else { Step::Change(Some(new)) };
+        self.call(Script::Commit, &keys, &arguments, step, tag, false);
+        self.wait_for_replicas(waits);
+    }
+
+    /// Takes a lock that is free, or joins those who wait for it, for `patience` at most.
+    pub(super) async fn join(
+        &mut self,
+        lock: &Turn<'_>,
+        patience: Duration,
+        late: &mut Vec<Late>,
+    ) -> Result<Joined, Broken> {
+        self.note_lease(lock.key, lock.ttl);
+        let names = Names::of(lock.key.as_str());
+        let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
+        let keys = keys.each_ref().map(Vec::as_slice);
+        let (cas, lease, count_s) = (self.draw(), self.lease_s.to_string(), count_s(patience));
+        let cas_bytes = bytes(cas);
+        let arguments: [&[&[u8]]; 3] =
+            [&[&cas_bytes, lock.value], &[lease.as_bytes()], &[count_s.as_bytes()]];
+        self.begin();
+        self.call(Script::Join, &keys, &arguments, Step::Join(cas), None, false);
+        self.buffered.flush().await?;
+        loop {
+            match self.receive().await? {
+                (_, Got::Joined(true, record)) => return Ok(Joined::Taken { cas, record }),
+                (_, Got::Joined(false, lock)) => return Ok(Joined::Waiting(lock)),
+                (_, Got::Answer(Answer::ServerError(_, text))) => {
+                    return Err(Broken { cause: Cause::Connect, reason: text });
+                }
+                (tag, Got::Answer(answer)) => {
+                    late.extend(tag.map(|tag| Late { tag, answer: Some(answer) }));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Blocks until the lock is given to this connection, or `patience` is over: what has come of
+    /// it, [`Redis::granted`] says.
+    pub(super) async fn block(&mut self, key: Key<'_>, patience: Duration) -> Result<(), Broken> {
+        self.begin();
+        let start = self.start();
+        // 0 would be for ever.
+        let seconds = format!("{:.3}", patience.max(Duration::from_millis(1)).as_secs_f64());
+        let list = Names::of(key.as_str()).name(b'w');
+        encode(&[b"BLPOP", &list, seconds.as_bytes()], &mut self.buffered.output);
+        self.expect(start, Step::Block, None, false, None);
+        self.buffered.flush().await
+    }
+
+    /// Waits for the outcome of [`Redis::block`].
+    pub(super) async fn granted(&mut self) -> Result<Option<Grant>, Broken> {
+        loop {
+            if let (_, Got::Grant(grant)) = self.receive().await? {
+                return Ok(grant);
+            }
+        }
+    }
+
+    /// Says that somebody waits for a lock, over another connection, and has it granted if it has
+    /// ended. Gives what the lock says now.
+    pub(super) async fn poke(
+        &mut self,
+        lock: &Turn<'_>,
+        patience: Duration,
+    ) -> Result<Answer, Broken> {
+        self.note_lease(lock.key, lock.ttl);
+        let names = Names::of(lock.key.as_str());
+        let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
+        let keys = keys.each_ref().map(Vec::as_slice);
+        let (grant, lease, count_s) =
+            (bytes(self.draw()), self.lease_s.to_string(), count_s(patience));
+        let arguments: [&[&[u8]]; 3] =
+            [&[&grant, GRANT], &[lease.as_bytes()], &[count_s.as_bytes()]];
+        self.begin();
+        self.call(Script::Poke, &keys, &arguments, Step::Poke, None, false);
+        self.buffered.flush().await?;
+        loop {
+            if let (None, Got::Answer(answer)) = self.receive().await? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// This connection does not wait any more. Not waited for.
+    pub(super) async fn leave(&mut self, key: Key<'_>) -> Result<(), Broken> {
+        self.begin();
+        let count = Names::of(key.as_str()).name(b'q');
+        self.call(Script::Leave, &[&count], &[], Step::Change(None), None, true);
+        self.buffered.flush().await
+    }
+
+    /// The answers to what was sent without a tag.
+    pub(super) async fn receive_all(
+        &mut self,
+        late: &mut Vec<Late>,
+    ) -> Result<Vec<Answer>, Broken> {
+        let mut answers = Vec::with_capacity(self.expected.len());
+        while self.expected.iter().any(|expected| expected.tag.is_none() && !expected.is_quiet) {
+            if let (tag, Got::Answer(answer)) = self.receive().await? {
+                match tag {
+                    None => answers.push(answer),
+                    Some(tag) => late.push(Late { tag, answer: Some(answer) }),
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    pub(super) async fn settle(&mut self, late: &mut Vec<Late>) -> Result<(), Broken> {
+        while self.owes_answers() {
+            if let (Some(tag), Got::Answer(answer)) = self.receive().await? {
+                late.push(Late { tag, answer: Some(answer) });
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) {
+        self.buffered.output.clear();
+        self.batch = self.batch.wrapping_add(1);
+    }
+
+    /// Where the next command starts.
+    fn start(&self) -> usize {
+        self.buffered.output.len()
+    }
+
+    fn draw(&mut self) -> Cas {
+        Cas::new(self.numbers.u64(1..)).expect("more than 0")
+    }
+
+    fn note_lease(&mut self, key: Key<'_>, ttl: Ttl) {
+        if key.as_str().starts_with(LOCK) {
+            self.lease_s = u32::from(ttl).max(1);
+        }
+    }
+
+    /// Whether replicas are waited for: for a record, if anybody waits.
+    fn waits_for(&self, key: Key<'_>, tag: Option<Tag>) -> bool {
+        self.wait_replicas > 0 && tag.is_none() && key.as_str().starts_with(RECORD)
+    }
+
+    fn wait_for_replicas(&mut self, waits: bool) {
+        if waits {
+            let start = self.start();
+            // The server's answer has to be here in time too.
+            let patience_ms = (self.patience.mul_f64(0.8).as_millis() as u64).max(1).to_string();
+            let replicas = self.wait_replicas.to_string();
+            let words = [b"WAIT", replicas.as_bytes(), patience_ms.as_bytes()];
+            encode(&words, &mut self.buffered.output);
+            self.expect(start, Step::Wait, None, false, None);
+        }
+    }
+
+    /// Calls a script; an argument is the bytes of its parts, one behind the other.
+    fn call(
+        &mut self,
+        script: Script,
+        keys: &[&[u8]],
+        arguments: &[&[&[u8]]],
+        step: Step,
+        tag: Option<Tag>,
+        is_quiet: bool,
+    ) {
+        let start = self.start();
+        let output = &mut self.buffered.output;
+        array(3 + keys.len() + arguments.len(), output);
+        match &self.names[script as usize] {
+            Some(name) => {
+                bulk(&[b"EVALSHA"], output);
+                bulk(&[name], output);
+            }
+            None => {
+                bulk(&[b"EVAL"], output);
+                bulk(&[script.text().as_bytes()], output);
+            }
+        }
+        let named = output.len() - start;
+        bulk(&[keys.len().to_string().as_bytes()], output);
+        keys.iter().for_each(|key| bulk(&[key], output));
+        arguments.iter().for_each(|parts| bulk(parts, output));
+        self.expect(start, step, tag, is_quiet, Some((script, named)));
+    }
+
+    /// Notes the command that stands in the output from `start` on.
+    fn expect(
+        &mut self,
+        start: usize,
+        step: Step,
+        tag: Option<Tag>,
+        is_quiet: bool,
+        script: Option<(Script, usize)>,
+    ) {
+        let batch = self.batch;
+        let last = self.expected.back();
+        let is_behind_a_script =
+            last.is_some_and(|last| last.batch == batch && !last.command.is_empty());
+        let command = match script.is_some() || is_behind_a_script {
+            true => self.buffered.output[start..].to_vec(),
+            false => Vec::new(),
+        };
+        self.expected.push_back(Expected { step, tag, is_quiet, batch, command, script });
+    }
+
+    /// Waits for the next reply.
+    async fn receive(&mut self) -> Result<(Option<Tag>, Got), Broken> {
+        loop {
+            match decode(self.buffered.unread(), &self.limits) {
+                Err(error) => return Err(Broken::nonsense(error)),
+                Ok(Decoded::Incomplete { at_least }) => self.buffered.read(at_least).await?,
+                Ok(Decoded::Reply { reply, consumed }) => {
+                    let Some(first) = self.expected.pop_front() else {
+                        return Err(Broken::nonsense("an answer to no request"));
+                    };
+                    let is_unknown = matches!(reply, Reply::Error(text)
+                        if ErrorCode::of(text) == ErrorCode::NoScript);
+                    if is_unknown && first.script.is_some() {
+                        self.buffered.note_answer();
+                        self.buffered.consume(consumed);
+                        self.send_again(first).await?;
+                        continue;
+                    }
+                    let got = got(first.step, &reply)?;
+                    self.buffered.note_answer();
+                    self.buffered.consume(consumed);
+                    let got = match (first.step, got) {
+                        (Step::ChangeAndWait(_), Got::Answer(answer)) => {
+                            self.stored = Some(answer);
+                            Got::Nothing
+                        }
+                        (Step::Wait, got) => Got::Answer(self.replicated(got)),
+                        (_, got) if !first.is_quiet => got,
+                        _ => continue,
+                    };
+                    return Ok((first.tag, got));
+                }
+            }
+        }
+    }
+
+    /// The answer to a record that was stored, when the replicas have been waited for.
+    fn replicated(&mut self, waited: Got) -> Answer {
+        let stored = self.stored.take().expect("it was answered before");
+        match (stored, waited) {
+            (Answer::Done { .. }, Got::Answer(error)) => error,
+            (Answer::Done { .. }, Got::Replicas(have)) if have < self.wait_replicas.into() => {
+                let text = format!(
+                    "stored, but {have} replicas have it instead of {} (sessclust.redis_wait)",
+                    self.wait_replicas
+                );
+                Answer::ServerError(ServerError::Other, text)
+            }
+            (stored, _) => stored,
+        }
+    }
+
+    /// The server has lost its scripts. What it was sent in one write is sent again from the first
+    /// of them on, with their texts; what else it did of that is to be read again, or refused.
+    async fn send_again(&mut self, first: Expected) -> Result<(), Broken> {
+        let batch = first.batch;
+        let mut again = vec![first];
+        while self.expected.front().is_some_and(|next| next.batch == batch) {
+            self.raw(|_| Ok(())).await?;
+            again.extend(self.expected.pop_front());
+        }
+        let output = &mut self.buffered.output;
+        output.clear();
+        for expected in &mut again {
+            if let Some((script, named)) = expected.script {
+                // The number of words stays; the two behind it are replaced.
+                let words = expected.command.iter().position(|byte| *byte == b'\n');
+                let words = words.map_or(0, |end| end + 1);
+                output.extend_from_slice(&expected.command[..words]);
+                bulk(&[b"EVAL"], output);
+                bulk(&[script.text().as_bytes()], output);
+                output.extend_from_slice(&expected.command[named..]);
+            } else {
+                output.extend_from_slice(&expected.command);
+            }
+        }
+        self.expected.extend(again);
+        self.buffered.flush().await
+    }
+}
+
+/// A stream to a server, secured if it is to be.
+async fn connect(
+    world: &dyn World,
+    endpoint: &Endpoint,
+    service: &Service,
+    patience: Duration,
+) -> Result<Box<dyn Stream>, Broken> {
+    let started = Instant::now();
+    let stream = world.connect(endpoint).await;
+    let mut stream = stream.map_err(|error| Broken::of_connecting(&error))?;
+    stream.set_patience(patience.saturating_sub(started.elapsed()));
+    Ok(stream)
+}
+
+/// What a reply means to the command that it answers.
+fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
+    if let Reply::Error(text) = reply {
+        return error(text).map(Got::Answer);
+    }
+    let is_nonsense = || Broken::nonsense("an answer of another kind than was asked for");
+    Ok(Got::Answer(match (step, reply) {
+        (Step::Get | Step::Poke, item) => value(item).ok_or_else(is_nonsense)?,
+        (Step::Add(cas), Reply::Simple(_)) => Answer::Done { cas: Some(cas) },
+        (Step::Add(_), Reply::Nil) => Answer::Refused,
+        (Step::Change(cas), Reply::Integer(1)) => Answer::Done { cas },
+        (Step::ChangeAndWait(cas), Reply::Integer(1)) => Answer::Done { cas: Some(cas) },
+        (Step::Change(_) | Step::ChangeAndWait(_), Reply::Integer(0)) => Answer::Refused,
+        (Step::Change(_) | Step::ChangeAndWait(_), Reply::Integer(-1)) => Answer::Missing,
+        (Step::Wait, Reply::Integer(replicas)) => return Ok(Got::Replicas(*replicas)),
+        (Step::Touch, Reply::Bulk(b"")) => Answer::Missing,
+        (Step::Touch, Reply::Bulk(cas)) => Answer::Done { cas: cas_of(cas) },
+        (Step::Join(_), Reply::Array(parts)) => match &parts[..] {
+            [Reply::Integer(is_taken @ (0 | 1)), item] => {
+                return Ok(Got::Joined(*is_taken == 1, value(item).ok_or_else(is_nonsense)?));
+            }
+            _ => return Err(is_nonsense()),
+        },
+        (Step::Block, Reply::Nil) => return Ok(Got::Grant(None)),
+        (Step::Block, Reply::Array(parts)) => match &parts[..] {
+            [_, Reply::Bulk(grant)] if grant.len() >= CAS_BYTES => {
+                let (cas, record) = grant.split_at(CAS_BYTES);
+                let cas = cas_of(cas).ok_or_else(is_nonsense)?;
+                let record = match record {
+                    [] => Reply::Nil,
+                    _ => Reply::Bulk(record),
+                };
+                let record = value(&record).ok_or_else(is_nonsense)?;
+                return Ok(Got::Grant(Some(Grant { cas, record })));
+            }
+            _ => return Err(is_nonsense()),
+        },
+        _ => return Err(is_nonsense()),
+    }))
+}
+
+/// What an item is; none if it cannot be one.
+fn value(reply: &Reply<'_>) -> Option<Answer> {
+    match reply {
+        Reply::Nil => Some(Answer::Missing),
+        Reply::Bulk(value) => {
+            let (cas, bytes) = value.split_at_checked(CAS_BYTES).unwrap_or((b"", value));
+            Some(Answer::Value { bytes: bytes.to_vec(), cas: cas_of(cas), time_left: None })
+        }
+        _ => None,
+    }
+}
+
+/// What an error means: an answer, or that the connection is of no use.
+fn error(text: &[u8]) -> Result<Answer, Broken> {
+    match ErrorCode::of(text) {
+        ErrorCode::OutOfMemory | ErrorCode::Misconf | ErrorCode::NoReplicas => {
+            Ok(Answer::ServerError(ServerError::NotStored, sentence(text)))
+        }
+        ErrorCode::Other | ErrorCode::CrossSlot | ErrorCode::NoScript => {
+            Ok(Answer::ServerError(ServerError::Other, sentence(text)))
+        }
+        _ => Err(refusal(text)),
+    }
+}
+
+/// A server that does nothing of what it is asked.
+fn refusal(text: &[u8]) -> Broken {
+    let cause = match ErrorCode::of(text) {
+        // Another connection finds the one that is the primary now.
+        ErrorCode::ReadOnly | ErrorCode::Moved | ErrorCode::Ask | ErrorCode::TryAgain => {
+            Cause::Closed
+        }
+        _ => Cause::Connect,
+    };
+    Broken { cause, reason: sentence(text) }
+}
+
+/// What an error says, and what can be done about it.
+fn sentence(text: &[u8]) -> String {
+    let advice = match ErrorCode::of(text) {
+        ErrorCode::OutOfMemory => "raise its maxmemory, or let it evict (maxmemory-policy)",
+        ErrorCode::ReadOnly => {
+            "it is a replica; name the primary in session.save_path, or its sentinels \
+             (redis+sentinel://)"
+        }
+        ErrorCode::Loading => "it has just been started and reads its data",
+        ErrorCode::NoAuth => "it asks for a password: sessclust.credentials",
+        ErrorCode::WrongPass => "it does not know this user and password: sessclust.credentials",
+        ErrorCode::NoPerm => {
+            "its user may not do that; he needs the commands of sessions on the keys sc:*, see \
+             the README"
+        }
+        ErrorCode::Busy => "somebody's script keeps it busy (SCRIPT KILL ends it)",
+        ErrorCode::MasterDown => "it is a replica that has lost its primary",
+        ErrorCode::ClusterDown => "its cluster has no server for some sessions (CLUSTER INFO)",
+        ErrorCode::Moved | ErrorCode::Ask | ErrorCode::TryAgain | ErrorCode::CrossSlot => {
+            "it is part of a Redis Cluster: write redis+cluster:// in session.save_path"
+        }
+        ErrorCode::MaxClients => "raise its maxclients, or let PHP have fewer workers",
+        ErrorCode::Misconf => "it cannot save its data to its disk, and takes no writes therefore",
+        ErrorCode::NoReplicas => "it has fewer replicas than its min-replicas-to-write",
+        ErrorCode::NoScript | ErrorCode::Other => return shown(text),
+    };
+    format!("{} ({advice})", shown(text))
+}
+
+/// Name and version in the answer to `INFO server`.
+fn version(info: &[u8]) -> String {
+    let field = |name: &[u8]| {
+        let mut lines = info.split(|byte| *byte == b'\n');
+        lines.find_map(|line| line.strip_prefix(name)).map(|value| shown(value.trim_ascii()))
+    };
+    match field(b"valkey_version:") {
+        Some(version) => format!("Valkey {version}"),
+        None => format!("Redis {}", field(b"redis_version:").unwrap_or_default()),
+    }
+}
+
+/// How long those are counted who wait for so long, in seconds.
+fn count_s(patience: Duration) -> String {
+    patience.as_secs().saturating_add(COUNT_EXTRA_S).to_string()
+}
+
+fn is_lock_of(lock: Key<'_>, record: Key<'_>) -> bool {
+    match (lock.as_str().strip_prefix(LOCK), record.as_str().strip_prefix(RECORD)) {
+        (Some(lock), Some(record)) => lock == record,
+        _ => false,
+    }
+}
+
+fn bytes(cas: Cas) -> [u8; CAS_BYTES] {
+    u64::from(cas).to_be_bytes()
+}
+
+fn cas_of(bytes: &[u8]) -> Option<Cas> {
+    Cas::new(u64::from_be_bytes(bytes.try_into().ok()?))
+}
