@@ -185,3 +185,20 @@ pub const QUEUE_PIECE: Duration = Duration::from_millis(100);
 /// How long it is waited for before the server is asked, over another connection, whether the lock
 /// has ended: also the time in which it is noticed that the server hangs.
 pub const QUEUE_LOOK: Duration = Duration::from_secs(1);
+/// Longest line of a reply of a Redis server, in bytes without its end. Lengths and numbers take at
+/// most 20; errors and states are texts without a limit, and this is that of a line which Redis
+/// reads itself (`PROTO_INLINE_MAX_SIZE` in its `server.h`).
+pub const REDIS_LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest bulk string of a reply of a Redis server, in bytes: the largest session that can be
+/// configured, and room for what is stored with it.
+pub const REDIS_BULK_BYTES_MAX: usize = (1 << 30) + (1 << 16);
+
+/// Elements of one reply of a Redis server, at most, of all its arrays together. The largest that we
+/// ask for is `CLUSTER SLOTS`; were each of the 16384 slots a range of its own with six servers, it
+/// would have 700,000.
+pub const REDIS_ELEMENTS_MAX: usize = 1 << 20;
+
+/// Arrays within arrays of one reply of a Redis server, at most. `CLUSTER SLOTS` has four: the
+/// ranges, a range, a server, and what else is known of that.
+pub const REDIS_DEPTH_MAX: usize = 8;

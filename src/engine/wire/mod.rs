@@ -11,6 +11,7 @@
 use std::fmt;
 
 pub mod memcached;
+pub mod redis;
 
 /// What the input starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,155 @@
+//! What a Redis or Valkey says in words, and where Redis Cluster keeps a key.
+//!
+//! Sources: the Redis documentation, "Redis serialization protocol specification" (errors),
+//! "Redis cluster specification" (slots, redirections) and the errors in `server.c` of Redis.
+
+pub mod resp;
+
+/// Slots of Redis Cluster.
+pub const SLOTS: u16 = 16384;
+
+/// The slot of Redis Cluster that has a key.
+///
+/// Of a key with `{tag}` in it only the first tag counts, unless that is empty, so that keys with
+/// one tag are on one server.
+///
+/// Source: "Redis cluster specification", "Key distribution model" and "Hash tags".
+pub fn slot(key: &[u8]) -> u16 {
+    let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
+        let behind = &key[open + 1..];
+        let bytes = behind.iter().position(|byte| *byte == b'}')?;
+        (bytes > 0).then(|| &behind[..bytes])
+    });
+    crc16(tag.unwrap_or(key)) % SLOTS
+}
+
+/// CRC-16/XMODEM: the polynomial x^16 + x^12 + x^5 + 1, begun with 0. Without a table, for keys are
+/// short and there is one for each request.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
+            let carry = crc >> 15;
+            crc << 1 ^ carry * 0x1021
+        })
+    })
+}
+
+/// Why a server did not do what it was asked, as far as it matters what is done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// Another server of the cluster has the slot: [`Redirect::parse`].
+    Moved,
+    /// Another server of the cluster has the slot by and by: [`Redirect::parse`].
+    Ask,
+    /// There is no script of this digest.
+    NoScript,
+    /// It is reading its data from the disk.
+    Loading,
+    /// It is a replica, which takes no writes.
+    ReadOnly,
+    /// No memory is left, and nothing may be evicted for it.
+    OutOfMemory,
+    /// It wants to know who asks.
+    NoAuth,
+    /// It does not know this user with this password.
+    WrongPass,
+    /// The user may not do this.
+    NoPerm,
+    /// A script of somebody else runs for too long.
+    Busy,
+    /// Its cluster is not whole.
+    ClusterDown,
+    /// The slot is on its way to another server, and some of the keys are there already.
+    TryAgain,
+    /// It is a replica, has lost its primary and was told not to answer then.
+    MasterDown,
+    /// Fewer replicas follow it than it was told that it needs for a write.
+    NoReplicas,
+    /// The keys belong to several slots.
+    CrossSlot,
+    /// It has as many clients as it may have.
+    MaxClients,
+    /// It cannot write to its disk, and was told to take no writes then.
+    Misconf,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorCode {
+    /// What the text of an error says, which begins behind the `-`.
+    ///
+    /// The first word is a code by convention. That of Redis for whatever has none is `ERR`, and
+    /// two of those have to be known by their words.
+    pub fn of(text: &[u8]) -> Self {
+        let code = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        match code {
+            b"MOVED" => Self::Moved,
+            b"ASK" => Self::Ask,
+            b"NOSCRIPT" => Self::NoScript,
+            b"LOADING" => Self::Loading,
+            b"READONLY" => Self::ReadOnly,
+            b"OOM" => Self::OutOfMemory,
+            b"NOAUTH" => Self::NoAuth,
+            b"WRONGPASS" => Self::WrongPass,
+            b"NOPERM" => Self::NoPerm,
+            b"BUSY" => Self::Busy,
+            b"CLUSTERDOWN" => Self::ClusterDown,
+            b"TRYAGAIN" => Self::TryAgain,
+            b"MASTERDOWN" => Self::MasterDown,
+            b"NOREPLICAS" => Self::NoReplicas,
+            b"CROSSSLOT" => Self::CrossSlot,
+            b"MISCONF" => Self::Misconf,
+            _ if text.starts_with(b"ERR max number of clients") => Self::MaxClients,
+            // Redis before 6, which has no users.
+            _ if text == b"ERR invalid password" => Self::WrongPass,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Which server of a cluster is to be asked instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirect<'a> {
+    /// Whether it is only this once, and `ASKING` has to be said before.
+    pub is_ask: bool,
+    /// The slot of the keys.
+    pub slot: u16,
+    /// A name or an address, that of IPv6 without brackets; none: the host of the server that says
+    /// this, by whatever name it was reached.
+    pub host: Option<&'a str>,
+    /// Its port.
+    pub port: u16,
+}
+
+impl<'a> Redirect<'a> {
+    /// Reads the text of an error, which begins behind the `-`.
+    ///
+    /// None for any other error; and where the server does not know the host, which it writes as
+    /// `?` if it was told to give names and has none (`cluster-preferred-endpoint-type`).
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let mut words = std::str::from_utf8(text).ok()?.split(' ');
+        let is_ask = match words.next()? {
+            "ASK" => true,
+            "MOVED" => false,
+            _ => return None,
+        };
+        let slot = words.next()?.parse().ok().filter(|slot| *slot < SLOTS)?;
+        // An address of IPv6 has colons of its own.
+        let (host, port) = words.next()?.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let host = (!host.is_empty()).then_some(host);
+        (words.next().is_none() && host != Some("?")).then_some(Self { is_ask, slot, host, port })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_that_of_xmodem() {
+        assert_eq!(crc16(b"123456789"), 0x31C3);
+        assert_eq!(crc16(b""), 0);
+    }
+}
