@@ -276,7 +276,7 @@ fn what_was_destroyed_during_an_outage_stays_destroyed() {
     site.reach();
     // It could not be given back, and would end with its lease.
     for node in 0..site.nodes.len() {
-        site.raw(node).ask(&format!("md {}\r\n", lock_key(&held)));
+        site.raw(node).take(&lock_key(&held));
     }
     for shop in [&shop, &held] {
         expect_none(&process, shop);

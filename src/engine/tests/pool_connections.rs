@@ -7,7 +7,7 @@ use sessclust_engine::config::{Settings, WriteMode};
 use sessclust_engine::session::Access;
 use sessclust_engine::stats::Counter;
 use sessclust_engine::{ErrorKind, Result};
-use support::pool::{PoolSite, Process, lock_key, record_key};
+use support::pool::{PoolSite, Process, Service, lock_key, record_key};
 use support::proxy::{Fault, Place};
 use support::{Child, LIFETIME_S, id};
 
@@ -57,7 +57,7 @@ fn both() -> Option<[(PoolSite, Process); 2]> {
         process.request().peek(&site.id());
         (site, process)
     };
-    Some([PoolSite::start(1)?, PoolSite::start_tcp(1)?].map(connected))
+    Some([PoolSite::start(1)?, PoolSite::start_tcp(Service::Memcached, 1)?].map(connected))
 }
 
 #[test]

@@ -305,7 +305,7 @@ fn repairs_among_requests_cost_no_increment() {
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
         let (mut tool, mut raw) = (Tool::new(site), site.raw(second));
         while !workers.iter().all(|worker| worker.is_finished()) {
-            raw.ask(&format!("md {}\r\n", record_key(shop)));
+            raw.take(&record_key(shop));
             let done = tool.repair(shop, case.list[0]);
             assert!(done.failures.is_empty() && done.damaged == 0, "{done:?}");
             repaired += done.written;

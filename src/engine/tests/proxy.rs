@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use support::memcached::Memcached;
 use support::proxy::{Address, Counts, Fault, Place, Proxy, Stream};
+use support::redis::Redis;
 use support::{Child, bytes, seeded, wait_for};
 
 /// Three items, `a`, `b` and `c` with the values 1, 22 and 333, are there.
@@ -94,6 +95,46 @@ fn replies_meet_their_faults() {
         assert_eq!(proxy.faults(), [fault]);
         // It happens once.
         assert_eq!(get_all(&proxy), all);
+    }
+}
+
+/// A value with line breaks, a list with another in it, and an error.
+#[test]
+fn what_is_said_to_a_redis_and_by_it_is_split_as_it_does() {
+    let Some(server) = Redis::start(&[]) else { return };
+    let proxy = Proxy::unix(Address::Unix(server.socket()));
+    let script = "return {KEYS[1], {1, redis.call('GET', KEYS[1])}}";
+    let requests = [
+        "*3\r\n$3\r\nset\r\n$1\r\na\r\n$4\r\n\r\n$\n\r\n".to_owned(),
+        "*2\r\n$3\r\nGET\r\n$1\r\na\r\n".to_owned(),
+        "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n".to_owned(),
+        format!("*4\r\n$4\r\nEVAL\r\n${}\r\n{script}\r\n$1\r\n1\r\n$1\r\na\r\n", script.len()),
+        "*2\r\n$4\r\nLLEN\r\n$1\r\na\r\n".to_owned(),
+        "*2\r\n$6\r\nEXISTS\r\n$1\r\na\r\n".to_owned(),
+    ];
+    let replies = [
+        "+OK\r\n",
+        "$4\r\n\r\n$\n\r\n",
+        "$-1\r\n",
+        "*2\r\n$1\r\na\r\n*2\r\n:1\r\n$4\r\n\r\n$\n\r\n",
+        "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+        ":1\r\n",
+    ];
+    for swallowed in 0..replies.len() {
+        proxy.reset();
+        proxy.plan(Place::Reply(swallowed), Fault::Swallow);
+        let stream = proxy.connect();
+        send(&stream, requests.concat().as_bytes());
+        stream.shutdown(Shutdown::Write);
+        let others: String = replies
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != swallowed)
+            .map(|(_, reply)| *reply)
+            .collect();
+        assert_eq!(rest(&stream), others);
+        assert_eq!(proxy.counts().replies, replies.len());
+        assert_eq!(proxy.log(), ["SET a", "GET a", "GET b", "EVAL a", "LLEN a", "EXISTS a"]);
     }
 }
 
@@ -337,7 +378,7 @@ fn without_faults_all_passes_unchanged() {
     let direct = talk(&Stream::Unix(server.connect()));
     assert!(direct.len() > 10 << 20, "{} bytes", direct.len());
     for proxy in [Proxy::unix(address(&server)), Proxy::tcp(address(&server))] {
-        assert!(talk(&proxy.connect()) == direct, "{}", proxy.address());
+        assert!(talk(&proxy.connect()) == direct, "{:?}", proxy.address());
         assert_eq!(proxy.counts().of("nonsense"), 10);
         // A proxy before a proxy: the server's address may be a port.
         let outer = Proxy::unix(proxy.address().clone());
@@ -384,7 +425,7 @@ fn a_closed_door_refuses_and_an_open_one_takes_again() {
                 Address::Tcp(address) => TcpStream::connect(address).err(),
             };
             let kind = refused.map(|error| error.kind());
-            assert_eq!(kind, Some(ErrorKind::ConnectionRefused), "{}", proxy.address());
+            assert_eq!(kind, Some(ErrorKind::ConnectionRefused), "{:?}", proxy.address());
             // Who is connected stays so.
             send(&stream, GET_A);
             expect(&stream, VALUE_A);

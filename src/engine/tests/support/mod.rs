@@ -25,6 +25,7 @@ pub mod classic_only;
 pub mod memcached;
 pub mod pool;
 pub mod proxy;
+pub mod redis;
 
 /// How long a test waits for anything before it fails: far above what a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,20 +1,23 @@
-//! A pool of real memcacheds for a test, and the processes that keep sessions there.
+//! A pool of real servers for a test, memcached or Redis, and the processes that keep sessions
+//! there.
 //!
-//! Before each memcached stands a [`Proxy`], by whose address the pool knows it. [`Raw`] speaks to
-//! a memcached behind the back of both.
+//! Before each server stands a [`Proxy`], by whose address the pool knows it. [`Raw`] speaks to
+//! a server behind the back of both.
 
 use super::memcached::Memcached;
 use super::proxy::{Address, Proxy};
+use super::redis::{self, Redis, Reply};
 use super::{LIFETIME_S, Request, id};
 use sessclust_engine::Result;
 use sessclust_engine::cluster::holder::Holder;
 use sessclust_engine::cluster::record::Record;
 use sessclust_engine::cluster::{ring_of, salt_of};
-use sessclust_engine::config::Settings;
-use sessclust_engine::config::save_path::{NodeAddress, SavePath};
+use sessclust_engine::config::save_path::{Endpoint, NodeAddress, SavePath};
+use sessclust_engine::config::{self, Settings};
 use sessclust_engine::session::{Live, Session, Store};
 use sessclust_engine::stats::{Counter, Counters};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroU32;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -22,44 +25,139 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Some memcacheds, and the settings of those who use them.
+/// What keeps the sessions of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Memcached,
+    Redis,
+}
+
+/// One test for each service, in modules named after them, of functions that take a [`Service`].
+#[macro_export]
+macro_rules! on_each_service {
+    ($($test:ident),+ $(,)?) => {
+        on_each_service! { memcached Memcached $($test)+ }
+        on_each_service! { redis Redis $($test)+ }
+    };
+    ($module:ident $service:ident $($test:ident)+) => {
+        mod $module {
+            $(#[test]
+            fn $test() {
+                super::$test($crate::support::pool::Service::$service);
+            })+
+        }
+    };
+}
+
+/// Some servers, and the settings of those who use them.
 pub struct PoolSite {
+    service: Service,
     pub nodes: Vec<SiteNode>,
     pub settings: Settings,
 }
 
 /// One of them.
 pub struct SiteNode {
-    pub server: Memcached,
+    pub server: Server,
     pub proxy: Proxy,
     pub weight: u32,
 }
 
+/// A running server of either service.
+pub enum Server {
+    Memcached(Memcached),
+    Redis(Redis),
+}
+
+impl Server {
+    #[track_caller]
+    fn start(service: Service, options: &[&str]) -> Option<Self> {
+        match service {
+            Service::Memcached => Memcached::start(options).map(Self::Memcached),
+            Service::Redis => Redis::start(options).map(Self::Redis),
+        }
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        match self {
+            Self::Memcached(server) => server.kill(),
+            Self::Redis(server) => server.kill(),
+        }
+    }
+
+    /// Kills it and starts it again on the same socket, with nothing in it.
+    pub fn restart(&mut self) {
+        match self {
+            Self::Memcached(server) => server.restart(),
+            Self::Redis(server) => server.restart(),
+        }
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        match self {
+            Self::Memcached(server) => server.socket(),
+            Self::Redis(server) => server.socket(),
+        }
+    }
+
+    fn raw(&self) -> Raw {
+        match self {
+            Self::Memcached(server) => Raw::of(server.connect()),
+            Self::Redis(server) => Raw::Redis(server.client()),
+        }
+    }
+}
+
 impl PoolSite {
-    /// A pool of so many; none where there is no memcached, and the test is skipped.
+    /// A pool of so many memcacheds; none where there is no memcached, and the test is skipped.
     #[track_caller]
     pub fn start(nodes: usize) -> Option<Self> {
-        Self::start_with(nodes, &[])
+        Self::start_on(Service::Memcached, nodes)
     }
 
-    /// The same with options for memcached.
+    /// The same of Redis servers.
+    #[track_caller]
+    pub fn start_redis(nodes: usize) -> Option<Self> {
+        Self::start_on(Service::Redis, nodes)
+    }
+
+    /// The same of either.
+    #[track_caller]
+    pub fn start_on(service: Service, nodes: usize) -> Option<Self> {
+        Self::start_behind(service, nodes, &[], Proxy::unix)
+    }
+
+    /// Memcacheds with options of theirs.
     #[track_caller]
     pub fn start_with(nodes: usize, options: &[&str]) -> Option<Self> {
-        Self::start_behind(nodes, options, Proxy::unix)
+        Self::start_behind(Service::Memcached, nodes, options, Proxy::unix)
     }
 
-    /// The same over TCP.
+    /// Redis servers with options of theirs.
     #[track_caller]
-    pub fn start_tcp(nodes: usize) -> Option<Self> {
-        Self::start_behind(nodes, &[], Proxy::tcp)
+    pub fn start_redis_with(nodes: usize, options: &[&str]) -> Option<Self> {
+        Self::start_behind(Service::Redis, nodes, options, Proxy::unix)
+    }
+
+    /// Spoken with over TCP.
+    #[track_caller]
+    pub fn start_tcp(service: Service, nodes: usize) -> Option<Self> {
+        Self::start_behind(service, nodes, &[], Proxy::tcp)
     }
 
     /// Nothing that a loaded machine does is to be taken for a node that does not answer; tests of
     /// that set a timeout of their own.
     #[track_caller]
-    fn start_behind(nodes: usize, options: &[&str], proxy: fn(Address) -> Proxy) -> Option<Self> {
+    fn start_behind(
+        service: Service,
+        nodes: usize,
+        options: &[&str],
+        proxy: fn(Address) -> Proxy,
+    ) -> Option<Self> {
         let nodes = (0..nodes).map(|_| {
-            let server = Memcached::start(options)?;
+            let server = Server::start(service, options)?;
             let proxy = proxy(Address::Unix(server.socket()));
             Some(SiteNode { server, proxy, weight: 1 })
         });
@@ -70,7 +168,7 @@ impl PoolSite {
             replicas: 1,
             ..Settings::default()
         };
-        Some(Self { nodes: nodes.collect::<Option<_>>()?, settings })
+        Some(Self { service, nodes: nodes.collect::<Option<_>>()?, settings })
     }
 
     /// The proxy before the first node.
@@ -80,20 +178,39 @@ impl PoolSite {
 
     /// The save path of a pool of some of the nodes.
     pub fn save_path(&self, nodes: &[usize]) -> String {
+        let scheme = match self.service {
+            Service::Memcached => "memcached",
+            Service::Redis => "redis",
+        };
         let node = |index: &usize| {
             let node = &self.nodes[*index];
-            format!("{}?weight={}", node.proxy.address(), node.weight)
+            format!("{}?weight={}", node.proxy.address().url(scheme), node.weight)
         };
         nodes.iter().map(node).collect::<Vec<_>>().join(",")
     }
 
     /// The addresses of all nodes.
     pub fn addresses(&self) -> Vec<NodeAddress> {
-        let path = self.save_path(&self.all());
-        match SavePath::parse(path.as_bytes()).expect("a save path") {
-            SavePath::Pool(nodes) => nodes,
-            SavePath::Local(_) => unreachable!("{path} is no directory"),
-        }
+        self.addresses_of(&self.all())
+    }
+
+    fn addresses_of(&self, nodes: &[usize]) -> Vec<NodeAddress> {
+        let address = |index: &usize| {
+            let node = &self.nodes[*index];
+            let endpoint = match node.proxy.address() {
+                Address::Unix(path) => Endpoint::Unix(path.clone()),
+                Address::Tcp(address) => {
+                    Endpoint::Tcp { host: address.ip().to_string(), port: address.port() }
+                }
+            };
+            let weight = NonZeroU32::new(node.weight).expect("a weight");
+            let service = match self.service {
+                Service::Memcached => config::redis::Service::Memcached,
+                Service::Redis => config::redis::Service::Redis(Box::default()),
+            };
+            NodeAddress { endpoint, weight, service }
+        };
+        nodes.iter().map(address).collect()
     }
 
     fn all(&self) -> Vec<usize> {
@@ -108,7 +225,7 @@ impl PoolSite {
     /// A process with a pool of some of the nodes.
     pub fn process_of(&self, nodes: &[usize]) -> Process {
         let counters: &'static Counters = Box::leak(Box::default());
-        let path = SavePath::parse(self.save_path(nodes).as_bytes()).expect("a save path");
+        let path = SavePath::Pool(self.addresses_of(nodes));
         let store = Store::open(path, &self.settings, counters).expect("a pool");
         Process { store: Rc::new(store), settings: self.settings.clone(), counters }
     }
@@ -173,7 +290,7 @@ impl PoolSite {
 
     /// A connection to a node that no proxy sees.
     pub fn raw(&self, node: usize) -> Raw {
-        Raw::of(self.nodes[node].server.connect())
+        self.nodes[node].server.raw()
     }
 
     /// The session's record on its node.
@@ -270,65 +387,128 @@ fn hex(text: &str) -> String {
     String::from_utf8(id(text).digest().to_hex().to_vec()).expect("hex is ASCII")
 }
 
-/// Somebody else who uses a memcached.
-pub struct Raw(BufReader<UnixStream>);
+/// Somebody else who uses a server.
+///
+/// On Redis the braces of our keys and the 8 bytes before our values, which say what a CAS says on
+/// memcached, are added and taken away here, so that tests need not know of them.
+pub enum Raw {
+    Memcached(BufReader<UnixStream>),
+    Redis(redis::Client),
+}
 
 impl Raw {
+    /// One who speaks memcached's protocol.
     pub fn of(stream: UnixStream) -> Self {
-        Self(BufReader::new(stream))
+        Self::Memcached(BufReader::new(stream))
     }
 
-    /// The first line of the reply to a command.
+    /// The first line of memcached's reply to a command.
     pub fn ask(&mut self, command: &str) -> String {
-        self.send(command.as_bytes());
-        self.line()
+        self.ask_with(command.as_bytes())
     }
 
     /// The value of an item.
     pub fn get(&mut self, key: &str) -> Option<Vec<u8>> {
+        if let Self::Redis(client) = self {
+            return stored(client, key).map(|(_, value)| value);
+        }
         let reply = self.ask(&format!("mg {key} v\r\n"));
         let length = reply.strip_prefix("VA ")?.trim_end().parse::<usize>().expect("a length");
         let mut value = vec![0; length + b"\r\n".len()];
-        self.0.read_exact(&mut value).expect("a value");
+        self.memcached().read_exact(&mut value).expect("a value");
         value.truncate(length);
         Some(value)
     }
 
     /// Stores an item for so many seconds, whatever is there; 0: without end.
     pub fn put(&mut self, key: &str, value: &[u8], ttl_s: u64) {
-        assert_eq!(self.store(key, value, &format!("T{ttl_s}")), "HD");
+        let Self::Redis(client) = self else {
+            assert_eq!(self.store(key, value, &format!("T{ttl_s}")), "HD");
+            return;
+        };
+        let value = [&fastrand::u64(..).to_be_bytes()[..], value].concat();
+        let (key, ttl) = (redis_key(key), ttl_s.to_string());
+        let mut command = vec![b"SET", key.as_bytes(), &value];
+        if ttl_s > 0 {
+            command.extend([b"EX", ttl.as_bytes()]);
+        }
+        assert_eq!(client.call(&command), Reply::Text(b"OK".to_vec()));
     }
 
-    /// Stores an item with these flags of the command `ms`; the reply.
+    /// Stores an item with these flags of memcached's command `ms`; the reply.
     pub fn store(&mut self, key: &str, value: &[u8], flags: &str) -> String {
-        self.send(format!("ms {key} {} {flags}\r\n", value.len()).as_bytes());
-        self.send(value);
-        self.ask("\r\n")
+        let command = format!("ms {key} {} {flags}\r\n", value.len());
+        self.ask_with(&[command.as_bytes(), value, b"\r\n"].concat())
     }
 
+    /// Deletes an item that is there.
     pub fn delete(&mut self, key: &str) {
-        assert_eq!(self.ask(&format!("md {key}\r\n")), "HD");
+        assert!(self.take(key), "{key}");
+    }
+
+    /// Deletes an item; whether there was one.
+    pub fn take(&mut self, key: &str) -> bool {
+        match self {
+            Self::Memcached(_) => self.ask(&format!("md {key}\r\n")) == "HD",
+            Self::Redis(client) => client.call(&["DEL", &redis_key(key)]) == Reply::Number(1),
+        }
     }
 
     /// Seconds that an item has left, -1 if it has no end; none if there is no item.
     pub fn left_s(&mut self, key: &str) -> Option<i64> {
+        if let Self::Redis(client) = self {
+            return match client.call(&["TTL", &redis_key(key)]) {
+                Reply::Number(-2) => None,
+                Reply::Number(left_s) => Some(left_s),
+                other => panic!("{other}"),
+            };
+        }
         let reply = self.ask(&format!("mg {key} t\r\n"));
         Some(reply.strip_prefix("HD t")?.parse().expect("a number"))
     }
 
     /// The CAS of an item.
     pub fn cas(&mut self, key: &str) -> u64 {
+        if let Self::Redis(client) = self {
+            return stored(client, key).expect("an item").0;
+        }
         let reply = self.ask(&format!("mg {key} c\r\n"));
         reply.strip_prefix("HD c").expect("an item").parse().expect("a number")
     }
 
-    fn send(&mut self, bytes: &[u8]) {
-        self.0.get_mut().write_all(bytes).expect("memcached listens");
+    fn ask_with(&mut self, command: &[u8]) -> String {
+        let stream = self.memcached();
+        stream.get_mut().write_all(command).expect("memcached listens");
+        let mut line = String::new();
+        stream.read_line(&mut line).expect("a reply");
+        line.trim_end().to_owned()
     }
 
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).expect("a reply");
-        line.trim_end().to_owned()
+    fn memcached(&mut self) -> &mut BufReader<UnixStream> {
+        match self {
+            Self::Memcached(stream) => stream,
+            Self::Redis(_) => panic!("this is for memcached alone"),
+        }
+    }
+}
+
+/// What is under a key of Redis: its CAS and its value.
+fn stored(client: &mut redis::Client, key: &str) -> Option<(u64, Vec<u8>)> {
+    match client.call(&["GET", &redis_key(key)]) {
+        Reply::Nil => None,
+        Reply::Text(bytes) => {
+            let (cas, value) = bytes.split_first_chunk().expect("8 bytes and a value");
+            Some((u64::from_be_bytes(*cas), value.to_vec()))
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// The key of Redis for what has this key on memcached: the digest is in braces, by which Redis
+/// Cluster keeps all items of a session in one place.
+pub fn redis_key(key: &str) -> String {
+    match (key.get(..5), key.get(5..)) {
+        (Some(prefix @ ("sc:r:" | "sc:l:")), Some(digest)) => format!("{prefix}{{{digest}}}"),
+        _ => key.to_owned(),
     }
 }

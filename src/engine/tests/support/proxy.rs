@@ -1,10 +1,11 @@
-//! A proxy before a memcached that does to replies and requests what networks and servers do when
-//! they fail, at the place that a test names.
+//! A proxy before a memcached or a Redis that does to replies and requests what networks and
+//! servers do when they fail, at the place that a test names.
 //!
 //! Both streams are split into messages, requests and replies, which are counted over all
 //! connections. A [`Fault`] happens to a message at its [`Place`]; all others pass unchanged. A
 //! message is passed on when it is complete, so half of one never waits for the other half at the
-//! peer unless a fault says so. `STAT` and `VALUE` lines up to their `END` are one reply.
+//! peer unless a fault says so. `STAT` and `VALUE` lines up to their `END` are one reply. What
+//! begins as Redis has it is split as Redis does.
 //!
 //! Each connection has four threads: per direction one that reads, splits and applies the faults,
 //! and one that delivers, because delivering may have to wait. All threads end with the value.
@@ -18,7 +19,6 @@ use rustix::net::{Shutdown, listen, shutdown};
 use sessclust_engine::wire::Decoded;
 use sessclust_engine::wire::memcached::meta::{Limits, Reply, decode};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -82,7 +82,7 @@ pub struct Counts {
     pub connections: usize,
     /// Connections that neither side has ended, whatever is still to be delivered on others.
     pub open: usize,
-    /// Requests by their first word.
+    /// Requests by their first word, which is in capitals if it is one of Redis.
     pub requests: BTreeMap<String, usize>,
     /// Replies of the server, whatever happened to them here.
     pub replies: usize,
@@ -101,23 +101,22 @@ impl Counts {
     }
 }
 
-/// Where a server listens. Displayed as a save path names it.
+/// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     Unix(PathBuf),
     Tcp(SocketAddr),
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Address {
+    /// How a save path names it; `service` is `memcached` or `redis`.
+    pub fn url(&self, service: &str) -> String {
         match self {
-            Self::Unix(path) => write!(f, "memcached+unix://{}", path.display()),
-            Self::Tcp(address) => write!(f, "memcached://{address}"),
+            Self::Unix(path) => format!("{service}+unix://{}", path.display()),
+            Self::Tcp(address) => format!("{service}://{address}"),
         }
     }
-}
 
-impl Address {
     fn connect(&self) -> io::Result<Stream> {
         match self {
             Self::Unix(path) => UnixStream::connect(path).map(Stream::Unix),
@@ -486,12 +485,9 @@ impl State {
         if side == Side::Replies {
             return self.count(connection, |counts| counts.replies += 1);
         }
-        let line = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let line = String::from_utf8_lossy(line);
-        let words: Vec<&str> = line.split_ascii_whitespace().take(2).collect();
-        let word = words.first().copied().unwrap_or_default();
-        self.count(connection, |counts| *counts.requests.entry(word.to_owned()).or_default() += 1);
-        self.log.push(words.join(" "));
+        let (word, key) = words(message);
+        self.log.push(format!("{word} {key}").trim_end().to_owned());
+        self.count(connection, |counts| *counts.requests.entry(word.clone()).or_default() += 1);
     }
 
     /// What happens to the message that was met last.
@@ -813,8 +809,53 @@ fn block_bytes(line: &[u8], index: usize) -> usize {
     size.map_or(0, |size: usize| size + 2)
 }
 
+/// How a request begins: its command and what it is about. Of a script on Redis, that is its first
+/// key, which follows its digest and the number of keys.
+fn words(request: &[u8]) -> (String, String) {
+    let text = |word: Option<&[u8]>| String::from_utf8_lossy(word.unwrap_or_default()).into_owned();
+    if !is_redis(request) {
+        let line = request.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        return (text(words.next()), text(words.next()));
+    }
+    // Of each argument the first line is its length; values with line breaks come later.
+    let mut words = request.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).skip(2).step_by(2);
+    let word = text(words.next()).to_ascii_uppercase();
+    let is_script = matches!(&*word, "EVAL" | "EVALSHA");
+    let key = text(words.nth(if is_script { 2 } else { 0 }));
+    (word, key)
+}
+
+/// Whether a message is in the protocol of Redis: no message of memcached begins so.
+fn is_redis(message: &[u8]) -> bool {
+    message.first().is_some_and(|byte| b"+-:$*_,#!=(%~>|".contains(byte))
+}
+
+/// How long the first value in the protocol of Redis (RESP2 or RESP3) is, if it is complete.
+fn redis_bytes(input: &[u8]) -> Option<usize> {
+    let line = line(input)?;
+    let size = str::from_utf8(&line[1..]).ok().and_then(|size| size.trim_ascii().parse().ok());
+    // Not there: -1.
+    let size = size.and_then(|size: i64| usize::try_from(size).ok());
+    let elements = match (line[0], size) {
+        (b'$' | b'!' | b'=', Some(size)) => {
+            let bytes = line.len() + size + b"\r\n".len();
+            return Some(bytes).filter(|bytes| *bytes <= input.len());
+        }
+        (b'*' | b'~' | b'>', Some(size)) => size,
+        (b'%', Some(size)) => 2 * size,
+        // An attribute, and what it is said of.
+        (b'|', Some(size)) => 2 * size + 1,
+        _ => 0,
+    };
+    (0..elements).try_fold(line.len(), |bytes, _| Some(bytes + redis_bytes(&input[bytes..])?))
+}
+
 /// How long the first request is, if it is complete. One that memcached does not know is a line.
 fn request_bytes(input: &[u8]) -> Option<usize> {
+    if is_redis(input) {
+        return redis_bytes(input);
+    }
     let line = line(input)?;
     let block = match line.split(|byte| byte.is_ascii_whitespace()).next() {
         Some(b"ms") => block_bytes(line, 2),
@@ -829,6 +870,9 @@ fn request_bytes(input: &[u8]) -> Option<usize> {
 /// How long the first reply is, if it is complete. What is not in the meta protocol is a line, with
 /// a data block if it is a `VALUE`.
 fn reply_bytes(input: &[u8]) -> Option<usize> {
+    if is_redis(input) {
+        return redis_bytes(input);
+    }
     let mut bytes = 0;
     loop {
         let rest = &input[bytes..];
