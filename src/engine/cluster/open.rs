@@ -3,7 +3,8 @@
 use super::holder::{Holder, Signature};
 use super::record::{Record, RecordError};
 use super::{
-    Base, Cluster, Holding, Keys, Lease, Lock, Part, Posted, Seat, delete, get, set, timeouts, unlock,
+    Base, Cluster, Holding, Keys, Lease, Lock, Part, Posted, Seat, delete, get, set, timeouts,
+    unlock,
 };
 use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};

@@ -7,9 +7,7 @@ use super::{Answer, Broken, Cause, Late, Stream, Tag, World};
 use crate::config::redis::{Redis as RedisService, Service};
 use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::error::shown;
-use crate::limits::{
-    MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX, REDIS_VALUE_BYTES_MAX,
-};
+use crate::limits::{MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX, REDIS_VALUE_BYTES_MAX};
 use crate::wire::memcached::meta::{self, Limits, Reply, Request};
 use std::time::{Duration, Instant};
 

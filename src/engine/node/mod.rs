@@ -459,9 +459,7 @@ impl Node {
         let connection = self.connection.as_mut().expect("who waits keeps it open");
         connection.set_patience(piece);
         self.deadline = Instant::now() + piece;
-        let waiting = async {
-            connection.redis().ok_or_else(no_queue)?.granted().await
-        };
+        let waiting = async { connection.redis().ok_or_else(no_queue)?.granted().await };
         match timeout_at(self.deadline, waiting).await {
             Err(_) | Ok(Err(Broken { cause: Cause::Timeout, .. })) => Ok(None),
             result => self.judge(result, timeouts).map(Some),
@@ -484,8 +482,7 @@ impl Node {
         let connection = self.connection.as_mut().expect("it was made ready");
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
-        let poking =
-            async { connection.redis().ok_or_else(no_queue)?.poke(lock, patience).await };
+        let poking = async { connection.redis().ok_or_else(no_queue)?.poke(lock, patience).await };
         let result = timeout_at(self.deadline, poking).await;
         self.judge(result, timeouts)
     }

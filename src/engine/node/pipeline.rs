@@ -127,7 +127,8 @@ impl Pipeline {
                 Err(error) => return Err(Broken::nonsense(error)),
                 Ok(Decoded::Incomplete { at_least }) => {
                     self.buffered.set_patience(MEMCACHED_LIST_PAUSE_MAX);
-                    let piece = timeout(MEMCACHED_LIST_PAUSE_MAX, self.buffered.read(at_least)).await;
+                    let piece =
+                        timeout(MEMCACHED_LIST_PAUSE_MAX, self.buffered.read(at_least)).await;
                     piece.unwrap_or_else(|_| Err(Broken::late()))?;
                 }
                 Ok(Decoded::Reply { reply, consumed }) => {

@@ -36,7 +36,8 @@ use crate::limits::MEMCACHED_SPAN_S_MAX;
 use crate::wire::Decoded;
 use crate::wire::memcached::meta::{Condition, Request};
 use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
-use crate::wire::redis::{ErrorCode, Limits, Reply, array, bulk, decode, encode};
+use crate::wire::redis::ErrorCode;
+use crate::wire::redis::resp::{Limits, Reply, array, bulk, decode, encode};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -143,7 +144,7 @@ enum Step {
     ChangeAndWait(Cas),
     Wait,
     Touch,
-    Join(Cas),
+    Join,
     Block,
     Poke,
 }
@@ -261,31 +262,40 @@ impl Redis {
         if service.database != 0 {
             encode(&[b"SELECT", database.as_bytes()], output);
         }
-        let commands = usize::from(service.access.login.is_some()) + usize::from(service.database != 0);
+        let commands =
+            usize::from(service.access.login.is_some()) + usize::from(service.database != 0);
         encode(&[b"INFO", b"server"], output);
         for script in Script::ALL {
             encode(&[b"SCRIPT", b"LOAD", script.text().as_bytes()], output);
         }
         redis.buffered.flush().await?;
         for _ in 0..commands {
-            redis.raw(|reply| match reply {
-                Reply::Error(text) => Err(refusal(text)),
-                _ => Ok(()),
-            }).await?;
+            redis
+                .raw(|reply| match reply {
+                    Reply::Error(text) => Err(refusal(text)),
+                    _ => Ok(()),
+                })
+                .await?;
         }
-        redis.version = redis.raw(|reply| match reply {
-            Reply::Bulk(text) => Ok(version(text)),
-            // Who may not ask that may do all the rest.
-            Reply::Error(text) if ErrorCode::of(text) == ErrorCode::NoPerm => Ok("unknown version".into()),
-            Reply::Error(text) => Err(refusal(text)),
-            _ => Err(Broken::nonsense("no text about the server")),
-        }).await?;
+        redis.version = redis
+            .raw(|reply| match reply {
+                Reply::Bulk(text) => Ok(version(text)),
+                // Who may not ask that may do all the rest.
+                Reply::Error(text) if ErrorCode::of(text) == ErrorCode::NoPerm => {
+                    Ok("unknown version".into())
+                }
+                Reply::Error(text) => Err(refusal(text)),
+                _ => Err(Broken::nonsense("no text about the server")),
+            })
+            .await?;
         for index in 0..Script::ALL.len() {
-            redis.names[index] = redis.raw(|reply| match reply {
-                Reply::Bulk(name) => Ok(Some(name.to_vec())),
-                // Who may not load scripts may send them.
-                _ => Ok(None),
-            }).await?;
+            redis.names[index] = redis
+                .raw(|reply| match reply {
+                    Reply::Bulk(name) => Ok(Some(name.to_vec())),
+                    // Who may not load scripts may send them.
+                    _ => Ok(None),
+                })
+                .await?;
         }
         Ok(redis)
     }
@@ -375,20 +385,42 @@ impl Redis {
                         (_, number) => (b"EXPIREAT", number),
                     };
                     let arguments = [&[word][..], &[number.as_bytes()]];
-                    self.call(Script::Touch, &[&name(key.as_str())], &arguments, Step::Touch, tag, false);
+                    self.call(
+                        Script::Touch,
+                        &[&name(key.as_str())],
+                        &arguments,
+                        Step::Touch,
+                        tag,
+                        false,
+                    );
                 }
                 Request::Delete { key, cas, is_quiet, .. } if key.as_str().starts_with(LOCK) => {
                     let names = Names::of(key.as_str());
-                    let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
+                    let keys =
+                        [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
                     let keys = keys.each_ref().map(Vec::as_slice);
                     let (grant, lease) = (self.draw(), self.lease_s.to_string());
                     let (cas, grant) = (bytes(cas), bytes(grant));
                     let arguments: [&[&[u8]]; 3] = [&[&cas], &[&grant, GRANT], &[lease.as_bytes()]];
-                    self.call(Script::Release, &keys, &arguments, Step::Change(None), tag, is_quiet);
+                    self.call(
+                        Script::Release,
+                        &keys,
+                        &arguments,
+                        Step::Change(None),
+                        tag,
+                        is_quiet,
+                    );
                 }
                 Request::Delete { key, cas, is_quiet, .. } => {
                     let (name, cas) = (name(key.as_str()), bytes(cas));
-                    self.call(Script::Remove, &[&name], &[&[&cas]], Step::Change(None), tag, is_quiet);
+                    self.call(
+                        Script::Remove,
+                        &[&name],
+                        &[&[&cas]],
+                        Step::Change(None),
+                        tag,
+                        is_quiet,
+                    );
                 }
                 Request::Noop | Request::Version | Request::Settings | Request::Statistics => {
                     return Err(Broken::nonsense("a request about no item"));
@@ -478,7 +510,7 @@ impl Redis {
         let arguments: [&[&[u8]]; 3] =
             [&[&cas_bytes, lock.value], &[lease.as_bytes()], &[count_s.as_bytes()]];
         self.begin();
-        self.call(Script::Join, &keys, &arguments, Step::Join(cas), None, false);
+        self.call(Script::Join, &keys, &arguments, Step::Join, None, false);
         self.buffered.flush().await?;
         loop {
             match self.receive().await? {
@@ -775,7 +807,7 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
         (Step::Wait, Reply::Integer(replicas)) => return Ok(Got::Replicas(*replicas)),
         (Step::Touch, Reply::Bulk(b"")) => Answer::Missing,
         (Step::Touch, Reply::Bulk(cas)) => Answer::Done { cas: cas_of(cas) },
-        (Step::Join(_), Reply::Array(parts)) => match &parts[..] {
+        (Step::Join, Reply::Array(parts)) => match &parts[..] {
             [Reply::Integer(is_taken @ (0 | 1)), item] => {
                 return Ok(Got::Joined(*is_taken == 1, value(item).ok_or_else(is_nonsense)?));
             }

@@ -23,14 +23,21 @@ use std::io::Write;
 
 /// Encodes a command at the end of `out`: its name and what it is told, each any bytes.
 pub fn encode(arguments: &[&[u8]], out: &mut Vec<u8>) {
-    let written = write!(out, "*{}\r\n", arguments.len()).and_then(|()| {
-        arguments.iter().try_for_each(|argument| {
-            write!(out, "${}\r\n", argument.len())?;
-            out.write_all(argument)?;
-            out.write_all(b"\r\n")
-        })
-    });
-    written.expect("a Vec takes all that is written");
+    array(arguments.len(), out);
+    arguments.iter().for_each(|argument| bulk(&[argument], out));
+}
+
+/// The beginning of a command of so many arguments, its name among them.
+pub fn array(arguments: usize, out: &mut Vec<u8>) {
+    write!(out, "*{arguments}\r\n").expect("a Vec takes all that is written");
+}
+
+/// One argument: these parts, one behind the other.
+pub fn bulk(parts: &[&[u8]], out: &mut Vec<u8>) {
+    let bytes: usize = parts.iter().map(|part| part.len()).sum();
+    write!(out, "${bytes}\r\n").expect("a Vec takes all that is written");
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What a server answers.
