@@ -114,6 +114,9 @@ pub const NODES_MAX: usize = 100;
 /// Largest weight of a node. Shares are relative, so more digits say nothing more.
 pub const NODE_WEIGHT_MAX: u32 = 1_000_000;
 
+/// Largest number of a Redis database. Source: the range of `databases` in Redis' `config.c`.
+pub const REDIS_DATABASE_MAX: u32 = i32::MAX as u32;
+
 /// Longest host name, in bytes. Source: RFC 1035, 2.3.4.
 pub const HOST_BYTES_MAX: usize = 255;
 

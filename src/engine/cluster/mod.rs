@@ -66,7 +66,7 @@ use ring::{Ketama, Ring, RingNode};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A pool, as one process sees it.
 pub struct Cluster {
@@ -277,13 +277,14 @@ fn unlock(key: Key<'_>, cas: Cas) -> Request<'_> {
 pub fn ring_of(kind: RingKind, nodes: &[NodeAddress]) -> Result<Ring> {
     let nodes: Vec<RingNode<'_>> = nodes
         .iter()
-        .map(|node| match &node.endpoint {
-            Endpoint::Tcp { host, port } => {
-                RingNode { host: host.as_bytes(), port: *port, weight: node.weight }
-            }
-            Endpoint::Unix(path) => {
-                RingNode { host: path.as_os_str().as_encoded_bytes(), port: 0, weight: node.weight }
-            }
+        .map(|node| {
+            let (host, port) = match (node.sentinel_name(), &node.endpoint) {
+                // Which sentinel is listed first, and which server is the primary, may change.
+                (Some(name), _) => (name.as_bytes(), 0),
+                (None, Endpoint::Tcp { host, port }) => (host.as_bytes(), *port),
+                (None, Endpoint::Unix(path)) => (path.as_os_str().as_encoded_bytes(), 0),
+            };
+            RingNode { host, port, weight: node.weight }
         })
         .collect();
     let kind = match kind {
@@ -293,10 +294,14 @@ pub fn ring_of(kind: RingKind, nodes: &[NodeAddress]) -> Result<Ring> {
     Ring::new(kind, &nodes)
 }
 
-/// Names a pool on this machine: the same for every order of its nodes.
+/// Names a pool on this machine: the same for every order of its nodes. Two databases of a server
+/// are two pools, and do not know each other's sessions.
 pub fn salt_of(nodes: &[NodeAddress]) -> u64 {
-    let salts = nodes.iter().map(|node| xxh3_64(node.to_string().as_bytes()));
-    salts.fold(0, u64::wrapping_add)
+    let salt = |node: &NodeAddress| {
+        let database = node.as_redis().map_or(0, |redis| redis.database);
+        xxh3_64_with_seed(node.to_string().as_bytes(), database.into())
+    };
+    nodes.iter().map(salt).fold(0, u64::wrapping_add)
 }
 
 impl Cluster {

@@ -4,19 +4,34 @@
 //! save path = ""                      the embedded store in /var/tmp/sessclust-u<uid>
 //!           | directory               the embedded store in <directory>/u<uid>, taken as it stands
 //!           | "local://" directory    the same as a URL: %HH stands for a byte
-//!           | node { separator node } a pool of 1 to 100 memcached nodes, none of them twice
+//!           | entry { separator entry }   a pool: 1 to 100 entries, none of them twice, all of one
+//!                                     service: memcached, Redis or a Redis Cluster
 //! directory = an absolute path without "." and ".." as components
 //! separator = a comma, spaces, or a comma with spaces around it
-//! node      = "memcached://" host [ ":" port ] [ "?weight=" weight ]    without a port: 11211
+//! entry     = memcached | redis | sentinel | cluster
+//! memcached = "memcached://" host [ ":" port ] [ "?weight=" weight ]    without a port: 11211
 //!           | "memcached+unix://" socket [ "?weight=" weight ]          %HH stands for a byte
 //!           | host ":" port [ ":" weight ]                              as php-memcached has it
 //!           | socket ":0" [ ":" weight ]                                likewise
 //!           | socket                                                    named *.sock or *.socket
+//! redis     = ( "redis://" | "rediss://" ) host [ ":" port ] [ "/" database ] [ parameters ]
+//!           | ( "tcp://" | "tls://" | "ssl://" ) likewise               as phpredis has it
+//!           | ( "redis+unix://" | "unix://" ) socket [ parameters ]     without a port: 6379
+//! sentinel  = ( "redis+sentinel://" | "rediss+sentinel://" )            without a port: 26379
+//!             host [ ":" port ] "/" name [ "/" database ] [ parameters ]
+//! cluster   = ( "redis+cluster://" | "rediss+cluster://" ) host [ ":" port ]
 //! host      = a name of letters, digits, ".", "-", "_"; an IPv4 address; an IPv6 address in [ ]
 //! port      = 1 to 65535
 //! socket    = an absolute path; one that is not in a URL is without ":", "?", comma and space
+//! parameters = "?" parameter { "&" parameter }                          each of them once
+//! parameter = "weight=" weight | "database=" database
 //! weight    = 1 to 1000000, the node's share of the sessions relative to the others; 1 if not said
+//! database  = 0 to 2147483647; 0 if not said
+//! name      = what the sentinels call a primary and its replicas: letters, digits, ".", "-", "_"
 //! ```
+//!
+//! "rediss" and "tls" speak TLS. Entries with one name are the sentinels of one node; those of a
+//! cluster are all one node, which is the only one of its pool.
 //!
 //! A text that begins with "/" is a pool if its first entry is a socket, and a directory otherwise.
 //!
@@ -24,15 +39,14 @@
 //! how to write what was probably meant. Of the text they show no more than schemes and names of
 //! parameters, for people put passwords into save paths.
 
-use super::redis::Service;
+mod node;
+mod parts;
+
+use super::redis::{Redis, Service, Topology};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{
-    DIRECTORY_BYTES_MAX, HOST_BYTES_MAX, NODE_WEIGHT_MAX, NODES_MAX, SHOWN_BYTES_MAX,
-    SOCKET_BYTES_MAX,
-};
+use crate::limits::{DIRECTORY_BYTES_MAX, NODES_MAX};
 use std::ffi::OsString;
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -42,14 +56,14 @@ use std::path::PathBuf;
 pub enum SavePath {
     /// The embedded store: the directory in which each user has one; none for the default.
     Local(Option<PathBuf>),
-    /// A pool of memcached nodes, at least one, in the order of the save path.
+    /// A pool of nodes of one service, at least one, in the order of the save path.
     Pool(Vec<NodeAddress>),
 }
 
 /// A node as a save path names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeAddress {
-    /// Where it listens.
+    /// Where it listens; of several sentinels, or servers of a cluster, where the first one does.
     pub endpoint: Endpoint,
     /// Its share of the sessions, relative to the other nodes.
     pub weight: NonZeroU32,
@@ -61,6 +75,78 @@ impl NodeAddress {
     /// A memcached.
     pub fn memcached(endpoint: Endpoint, weight: NonZeroU32) -> Self {
         Self { endpoint, weight, service: Service::Memcached }
+    }
+
+    /// A Redis or Valkey.
+    pub fn redis(endpoint: Endpoint, weight: NonZeroU32, redis: Redis) -> Self {
+        Self { endpoint, weight, service: Service::Redis(Box::new(redis)) }
+    }
+
+    /// What it is, if it is a Redis or Valkey.
+    pub fn as_redis(&self) -> Option<&Redis> {
+        match &self.service {
+            Service::Memcached => None,
+            Service::Redis(redis) => Some(redis),
+        }
+    }
+
+    /// How its server is found.
+    pub fn topology(&self) -> &Topology {
+        self.as_redis().map_or(&Topology::Single, |redis| &redis.topology)
+    }
+
+    /// What its sentinels call it.
+    pub fn sentinel_name(&self) -> Option<&str> {
+        match self.topology() {
+            Topology::Sentinel { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// All addresses that the save path gives for it: its own, its sentinels', or those of its
+    /// cluster.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let others: &[Endpoint] = match self.topology() {
+            Topology::Single => &[],
+            Topology::Sentinel { others, .. } | Topology::Cluster { others } => others,
+        };
+        std::iter::once(&self.endpoint).chain(others)
+    }
+
+    /// Whether both name the same node of a pool.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self.topology(), other.topology()) {
+            (Topology::Single, Topology::Single) => self.endpoint.is_same(&other.endpoint),
+            (Topology::Sentinel { name, .. }, Topology::Sentinel { name: other, .. }) => {
+                name == other
+            }
+            // A pool has one at most.
+            (Topology::Cluster { .. }, Topology::Cluster { .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// Takes over the address of another entry for the same node; `at` is its position.
+    fn join(&mut self, other: Self, at: usize) -> Result<()> {
+        if self.endpoints().any(|endpoint| endpoint.is_same(&other.endpoint)) {
+            return Err(error(at, "this node is in the list twice"));
+        }
+        let traits = |node: &Self| {
+            let redis = node.as_redis();
+            (node.weight, redis.map(|redis| (redis.is_tls, redis.database)))
+        };
+        if traits(self) != traits(&other) {
+            let what = "entries of one Sentinel name, or of one cluster, have to agree in all but \
+                        the address";
+            return Err(error(at, what));
+        }
+        if let Service::Redis(redis) = &mut self.service
+            && let Topology::Sentinel { others, .. } | Topology::Cluster { others } =
+                &mut redis.topology
+        {
+            others.push(other.endpoint);
+        }
+        Ok(())
     }
 }
 
@@ -100,31 +186,23 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// For messages, as [`Endpoint`]; the weight is not shown.
+/// For messages, and for what a machine calls it: a node is its endpoint, or `name@` and its
+/// sentinels, or the servers of its cluster. Weight and database are not shown.
 impl fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.endpoint.fmt(f)
+        if let Some(name) = self.sentinel_name() {
+            write!(f, "{name}@")?;
+        }
+        for (index, endpoint) in self.endpoints().enumerate() {
+            f.write_str(if index == 0 { "" } else { "," })?;
+            endpoint.fmt(f)?;
+        }
+        Ok(())
     }
 }
 
-/// The port of a `memcached://` URL that names none.
-const DEFAULT_PORT: u16 = 11211;
-
 /// How the URL of an embedded store begins.
 const LOCAL: &[u8] = b"local://";
-
-/// Schemes that name servers of kinds that this version does not have, or name none of ours.
-const OTHER_SCHEMES: [&[u8]; 9] = [
-    b"redis",
-    b"rediss",
-    b"redis+unix",
-    b"redis+sentinel",
-    b"redis+cluster",
-    b"tcp",
-    b"tls",
-    b"ssl",
-    b"unix",
-];
 
 impl SavePath {
     /// Parses a save path.
@@ -178,7 +256,8 @@ fn is_socket(entry: &[u8]) -> bool {
 
 /// Parses a list of nodes.
 fn parse_pool(text: &[u8]) -> Result<Vec<NodeAddress>> {
-    let mut nodes: Vec<NodeAddress> = Vec::new();
+    let mut nodes = Vec::new();
+    let mut entries = 0;
     let mut start = 0;
     for part in text.split(|byte| *byte == b',') {
         let mut position = start;
@@ -188,15 +267,12 @@ fn parse_pool(text: &[u8]) -> Result<Vec<NodeAddress>> {
         }
         for entry in part.split(|byte| *byte == b' ') {
             if !entry.is_empty() {
-                let node = parse_node(entry, position)?;
-                if nodes.iter().any(|other| other.endpoint.is_same(&node.endpoint)) {
-                    return Err(error(position, "this node is in the list twice"));
-                }
-                if nodes.len() == NODES_MAX {
-                    let what = format!("a pool has at most {NODES_MAX} nodes");
+                entries += 1;
+                if entries > NODES_MAX {
+                    let what = format!("a list has at most {NODES_MAX} entries");
                     return Err(error(position, &what));
                 }
-                nodes.push(node);
+                add(&mut nodes, node::parse(entry, position)?, position)?;
             }
             position += entry.len() + 1;
         }
@@ -204,237 +280,35 @@ fn parse_pool(text: &[u8]) -> Result<Vec<NodeAddress>> {
     Ok(nodes)
 }
 
-/// Parses one entry of a list; `at` is its position in the save path.
-fn parse_node(text: &[u8], at: usize) -> Result<NodeAddress> {
-    if text.starts_with(b"PERSISTENT=") {
-        let what = "PERSISTENT= of php-memcached is not used, for connections are always kept: \
-                    leave it out";
-        return Err(error(at, what));
-    }
-    if text.starts_with(b"--") && text.contains(&b'=') {
-        let what = "options of libmemcached (--SERVER=) are not used: write memcached://host:port";
-        return Err(error(at, what));
-    }
-    let Some(end) = find(text, b"://") else { return parse_plain(text, at) };
-    let (scheme, start) = (&text[..end], end + 3);
-    match scheme {
-        b"memcached" => parse_tcp_url(&text[start..], at + start),
-        b"memcached+unix" => parse_unix_url(&text[start..], at + start),
-        b"local" => Err(error(at, "the embedded store (local://) cannot be in a list of nodes")),
-        _ => Err(other_scheme(scheme, at)),
-    }
-}
-
-fn other_scheme(scheme: &[u8], at: usize) -> Error {
-    let scheme = scheme.to_ascii_lowercase();
-    let what = match OTHER_SCHEMES.contains(&scheme.as_slice()) {
-        true => {
-            let scheme = String::from_utf8_lossy(&scheme);
-            format!("servers ({scheme}://) are not supported by this version")
-        }
-        false => "unknown scheme".into(),
+/// Adds what the entry at `at` names to a pool.
+fn add(nodes: &mut Vec<NodeAddress>, node: NodeAddress, at: usize) -> Result<()> {
+    let Some(first) = nodes.first() else {
+        nodes.push(node);
+        return Ok(());
     };
-    let how = "write memcached://host:port, memcached+unix:///socket or local:///directory, or \
-               leave it empty";
-    error(at, &format!("{what}: {how}"))
-}
-
-/// Parses what follows `memcached://`.
-fn parse_tcp_url(text: &[u8], at: usize) -> Result<NodeAddress> {
-    refuse_user(text, at)?;
-    let (authority, weight) = split_weight(text, at)?;
-    if let Some(slash) = authority.iter().position(|byte| *byte == b'/') {
-        let what = "a node has no path; a socket is written memcached+unix:///socket";
-        return Err(error(at + slash, what));
-    }
-    let (host, rest) = split_host(authority, at)?;
-    let port = match rest {
-        b"" => DEFAULT_PORT,
-        _ => parse_port(rest, at + host.len())?,
-    };
-    Ok(NodeAddress::memcached(Endpoint::Tcp { host, port }, weight))
-}
-
-/// Parses what follows `memcached+unix://`.
-fn parse_unix_url(text: &[u8], at: usize) -> Result<NodeAddress> {
-    let (path, weight) = split_weight(text, at)?;
-    if let Some(hash) = path.iter().position(|byte| *byte == b'#') {
-        return Err(error(at + hash, "write %23 for a # in a path"));
-    }
-    let endpoint = socket(decode(path, at)?, at)?;
-    Ok(NodeAddress::memcached(endpoint, weight))
-}
-
-/// Parses an entry that is no URL.
-fn parse_plain(text: &[u8], at: usize) -> Result<NodeAddress> {
-    if text.starts_with(b"local:/") || text == b"local:" {
-        let what = "two slashes and an absolute directory are missing: write local:///directory";
-        return Err(error(at + 6, what));
-    }
-    if split_before(text, |byte| !byte.is_ascii_digit()).1.starts_with(b";") {
-        let what = "the depth and mode of the files handler (\"N;MODE;/directory\") are not used: \
-                    write local:///directory";
+    if first.as_redis().is_some() != node.as_redis().is_some() {
+        let what = "the nodes of a pool are all memcached, or all Redis: write memcached:// or \
+                    redis:// before each";
         return Err(error(at, what));
     }
-    if text.starts_with(b"/") && !is_socket(text) {
-        let what = "a directory cannot be in a list of nodes, nor behind spaces; a socket is \
-                    written memcached+unix:///socket";
+    let is_cluster = |node: &NodeAddress| matches!(node.topology(), Topology::Cluster { .. });
+    let is_with_cluster = is_cluster(first) || is_cluster(&node);
+    if let Some(known) = nodes.iter_mut().find(|known| known.is_same(&node)) {
+        return known.join(node, at);
+    }
+    if is_with_cluster {
+        let what = "a Redis Cluster is a pool by itself: all entries are redis+cluster://, or none";
         return Err(error(at, what));
     }
-    refuse_user(text, at)?;
-    if let Some(mark) = text.iter().position(|byte| *byte == b'?') {
-        let what = "parameters need a URL: memcached://host:port?weight=N or \
-                    memcached+unix:///socket?weight=N";
-        return Err(error(at + mark, what));
-    }
-    if text.starts_with(b"/") {
-        let (path, rest) = split_before(text, |byte| byte == b':');
-        let weight = match (rest, rest.strip_prefix(b":0:")) {
-            (b"" | b":0", _) => NonZeroU32::MIN,
-            (_, Some(weight)) => parse_weight(weight, at + text.len() - weight.len())?,
-            _ => return Err(error(at + path.len(), "the port of a socket is 0, or left out")),
-        };
-        return Ok(NodeAddress::memcached(socket(path.to_vec(), at)?, weight));
-    }
-    if !text.contains(&b':') {
-        let what = match text.contains(&b'/') {
-            true => {
-                "a relative directory would depend on where PHP was started: write \
-                 local:///directory with an absolute one"
-            }
-            false => {
-                "this is no node and no directory: write host:port, memcached://host or \
-                 local:///directory"
-            }
-        };
-        return Err(error(at, what));
-    }
-    let (host, rest) = split_host(text, at)?;
-    let port_at = at + host.len();
-    let (port, weight) = match rest.iter().skip(1).position(|byte| *byte == b':') {
-        Some(colon) => {
-            let (port, weight) = rest.split_at(colon + 1);
-            (port, parse_weight(&weight[1..], port_at + colon + 2)?)
-        }
-        None => (rest, NonZeroU32::MIN),
-    };
-    let port = parse_port(port, port_at)?;
-    Ok(NodeAddress::memcached(Endpoint::Tcp { host, port }, weight))
-}
-
-fn refuse_user(text: &[u8], at: usize) -> Result<()> {
-    match text.contains(&b'@') {
-        false => Ok(()),
-        true => {
-            let what = "user and password are not supported by this version; nor do they belong \
-                        here, for PHP shows the save path in its warnings";
-            Err(error(at, what))
-        }
-    }
-}
-
-/// Splits the parameters from a URL, of which `weight` is the only one.
-fn split_weight(text: &[u8], at: usize) -> Result<(&[u8], NonZeroU32)> {
-    let (before, query) = split_before(text, |byte| byte == b'?');
-    let mut weight = None;
-    let mut position = at + before.len() + 1;
-    if let Some(query) = query.strip_prefix(b"?") {
-        for parameter in query.split(|byte| *byte == b'&') {
-            const NAME: &[u8] = b"weight=";
-            let number = parameter
-                .strip_prefix(NAME)
-                .ok_or_else(|| unknown_parameter(parameter, position))?;
-            if weight.is_some() {
-                return Err(error(position, "the weight is given twice"));
-            }
-            weight = Some(parse_weight(number, position + NAME.len())?);
-            position += parameter.len() + 1;
-        }
-    }
-    Ok((before, weight.unwrap_or(NonZeroU32::MIN)))
-}
-
-/// Names a parameter if what stands before its `=` is surely a name, and no piece of a password.
-fn unknown_parameter(text: &[u8], position: usize) -> Error {
-    let (name, rest) = split_before(text, |byte| !byte.is_ascii_lowercase() && byte != b'_');
-    let name = match rest.starts_with(b"=") && name.len() <= SHOWN_BYTES_MAX {
-        true => format!(" {}", String::from_utf8_lossy(name)),
-        false => String::new(),
-    };
-    let what = format!("unknown parameter{name}: a node takes ?weight=N and no other");
-    error(position, &what)
-}
-
-/// Splits the host, checked, from the port behind it.
-fn split_host(text: &[u8], at: usize) -> Result<(String, &[u8])> {
-    if text.starts_with(b"[") {
-        let end = text.iter().position(|byte| *byte == b']').map_or(text.len(), |end| end + 1);
-        let (host, rest) = text.split_at(end);
-        let host = String::from_utf8_lossy(host);
-        host.strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']')?.parse::<Ipv6Addr>().ok())
-            .ok_or_else(|| error(at, "there is no IPv6 address in the brackets"))?;
-        return Ok((host.into_owned(), rest));
-    }
-    if find(text, b"::").is_some() || text.iter().filter(|byte| **byte == b':').count() > 2 {
-        return Err(error(at, "an IPv6 address is written in brackets: [::1]:11211"));
-    }
-    let (host, rest) = split_before(text, |byte| byte == b':');
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
-    if let Some(bad) = host.iter().position(|byte| !is_name(byte)) {
-        let what = "a host has letters, digits, ., - and _ only: write memcached://host:port";
-        return Err(error(at + bad, what));
-    }
-    if !(1..=HOST_BYTES_MAX).contains(&host.len()) {
-        let what = format!("the host has to have 1 to {HOST_BYTES_MAX} characters");
-        return Err(error(at, &what));
-    }
-    Ok((String::from_utf8_lossy(host).into_owned(), rest))
-}
-
-/// A number from 1 to `max`, digits only.
-fn parse_number(text: &[u8], max: u32) -> Option<NonZeroU32> {
-    let digits = std::str::from_utf8(text).ok()?;
-    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(digits)?;
-    number.parse().ok().filter(|number: &NonZeroU32| number.get() <= max)
-}
-
-/// Parses a port with the colon before it, which is at `at`.
-fn parse_port(text: &[u8], at: usize) -> Result<u16> {
-    text.strip_prefix(b":")
-        .and_then(|port| parse_number(port, u16::MAX.into()))
-        .and_then(|port| u16::try_from(port.get()).ok())
-        .ok_or_else(|| error(at, "behind the host comes a colon and a port from 1 to 65535"))
-}
-
-fn parse_weight(text: &[u8], at: usize) -> Result<NonZeroU32> {
-    parse_number(text, NODE_WEIGHT_MAX).ok_or_else(|| {
-        let what = format!("the weight has to be a number from 1 to {NODE_WEIGHT_MAX}");
-        error(at, &what)
-    })
-}
-
-/// Checks the path of a socket that begins at `at`.
-fn socket(path: Vec<u8>, at: usize) -> Result<Endpoint> {
-    if path.first() != Some(&b'/') {
-        let what = "the path has to be absolute: memcached+unix:///socket, with three slashes";
-        return Err(error(at, what));
-    }
-    if path.len() > SOCKET_BYTES_MAX {
-        let what = format!("the path of a socket has at most {SOCKET_BYTES_MAX} bytes");
-        return Err(error(at, &what));
-    }
-    if let Some(nul) = path.iter().position(|byte| *byte == 0) {
-        return Err(error(at + nul, "a path cannot hold a NUL byte"));
-    }
-    Ok(Endpoint::Unix(PathBuf::from(OsString::from_vec(path))))
+    nodes.push(node);
+    Ok(())
 }
 
 /// Decodes what follows `local://`.
 fn decode_local(text: &[u8], at: usize) -> Result<Vec<u8>> {
     let (path, rest) = split_before(text, |byte| matches!(byte, b' ' | b',' | b'?' | b'#'));
     match rest.first() {
-        None => decode(path, at),
+        None => parts::decode(path, at),
         Some(b' ' | b',') => {
             let what = "one embedded store is all there can be; write %20 or %2C for a space or a \
                         comma in its directory";
@@ -445,27 +319,6 @@ fn decode_local(text: &[u8], at: usize) -> Result<Vec<u8>> {
             Err(error(at + path.len(), what))
         }
     }
-}
-
-/// Decodes the path of a URL, in which %HH stands for a byte; `at` is its position.
-fn decode(text: &[u8], at: usize) -> Result<Vec<u8>> {
-    let mut path = Vec::with_capacity(text.len());
-    let mut rest = text.iter().enumerate();
-    while let Some((index, byte)) = rest.next() {
-        path.push(match byte {
-            b'%' => {
-                rest.nth(1);
-                let hex = text.get(index + 1..index + 3);
-                hex.filter(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-                    .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok())
-                    .ok_or_else(|| {
-                        error(at + index, "% begins no byte; write %25 for a % itself")
-                    })?
-            }
-            byte => *byte,
-        });
-    }
-    Ok(path)
 }
 
 /// Checks a directory that begins at `start` of the save path.
@@ -494,6 +347,7 @@ fn check_directory(directory: &[u8], start: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{HOST_BYTES_MAX, SOCKET_BYTES_MAX};
 
     fn local(text: &str) -> Option<PathBuf> {
         match SavePath::parse(text.as_bytes()).expect(text) {
@@ -514,11 +368,20 @@ mod tests {
     }
 
     fn tcp(host: &str, port: u16, weight: u32) -> NodeAddress {
-        weighted(Endpoint::Tcp { host: host.into(), port }, weight)
+        weighted(at(host, port), weight)
     }
 
     fn unix(path: &str, weight: u32) -> NodeAddress {
         weighted(Endpoint::Unix(path.into()), weight)
+    }
+
+    fn redis(endpoint: Endpoint, database: u32, is_tls: bool, topology: Topology) -> NodeAddress {
+        let redis = Redis { database, is_tls, topology, ..Redis::default() };
+        NodeAddress::redis(endpoint, NonZeroU32::MIN, redis)
+    }
+
+    fn at(host: &str, port: u16) -> Endpoint {
+        Endpoint::Tcp { host: host.into(), port }
     }
 
     fn refused(text: &str) -> String {
@@ -573,6 +436,63 @@ mod tests {
     }
 
     #[test]
+    fn redis_is_taken_as_urls_and_as_phpredis_has_it() {
+        let single = |host, port, database, is_tls| {
+            redis(at(host, port), database, is_tls, Topology::Single)
+        };
+        let unix = |path: &str, database| {
+            redis(Endpoint::Unix(path.into()), database, false, Topology::Single)
+        };
+        for (text, node) in [
+            ("redis://cache-1", single("cache-1", 6379, 0, false)),
+            ("redis://10.0.0.1:1/2147483647", single("10.0.0.1", 1, 2_147_483_647, false)),
+            ("redis://a:11211/0", single("a", 11211, 0, false)),
+            ("redis://[::1]:6380?database=3&weight=1", single("[::1]", 6380, 3, false)),
+            ("rediss://a/07", single("a", 6379, 7, true)),
+            ("redis+unix:///run/r@%20b", unix("/run/r@ b", 0)),
+            ("redis+unix:///run/r?weight=1&database=5", unix("/run/r", 5)),
+            ("tcp://a:6379?weight=1&database=2", single("a", 6379, 2, false)),
+            ("tcp://a", single("a", 6379, 0, false)),
+            ("tls://a:6380", single("a", 6380, 0, true)),
+            ("ssl://a:6380", single("a", 6380, 0, true)),
+            ("unix:///run/r.sock?database=1", unix("/run/r.sock", 1)),
+        ] {
+            assert_eq!(pool(text), [node], "{text}");
+        }
+        assert_eq!(pool("redis://a?weight=7,redis://b")[0].weight.get(), 7);
+    }
+
+    #[test]
+    fn sentinels_of_one_name_are_one_node() {
+        let sentinel = |endpoint, name: &str, others: &[Endpoint]| {
+            let topology = Topology::Sentinel { name: name.into(), others: others.into() };
+            redis(endpoint, 0, false, topology)
+        };
+        let text = "redis+sentinel://a/one redis+sentinel://a:1/two, redis+sentinel://b:2/one, \
+                    redis+sentinel://[::1]/one";
+        let one = sentinel(at("a", 26379), "one", &[at("b", 2), at("[::1]", 26379)]);
+        let two = sentinel(at("a", 1), "two", &[]);
+        assert_eq!(pool(text), [one.clone(), two]);
+        assert_eq!(one.sentinel_name(), Some("one"));
+        // Names are told apart by the case of letters, as Sentinel does; a sentinel may know two.
+        assert_eq!(pool("redis+sentinel://a/one redis+sentinel://a/ONE").len(), 2);
+
+        let node = &pool("rediss+sentinel://a/my.primary-1_x/3?weight=2")[0];
+        let described = node.as_redis().expect("a Redis");
+        assert_eq!((described.database, described.is_tls, node.weight.get()), (3, true, 2));
+        assert_eq!(node.sentinel_name(), Some("my.primary-1_x"));
+    }
+
+    #[test]
+    fn entries_of_a_cluster_are_one_node() {
+        let topology = Topology::Cluster { others: vec![at("b", 7000), at("[::1]", 6379)] };
+        let text = "rediss+cluster://a,rediss+cluster://b:7000,rediss+cluster://[::1]";
+        assert_eq!(pool(text), [redis(at("a", 6379), 0, true, topology)]);
+        let ends: Vec<String> = pool(text)[0].endpoints().map(Endpoint::to_string).collect();
+        assert_eq!(ends, ["a:6379", "b:7000", "[::1]:6379"]);
+    }
+
+    #[test]
     fn lists_keep_their_order() {
         let expected = [tcp("b", 1, 1), unix("/a.sock", 1), tcp("a", 11211, 2)];
         for separator in [",", " ", ", ", " ,", "  ,   "] {
@@ -608,6 +528,49 @@ mod tests {
             ("a:1, /var/lib", 5),
             ("a:1,local:///b", 4),
             ("memcached://a redis://b", 14),
+            ("redis://a redis://b b:1", 20),
+            ("redis://", 8),
+            ("redis://a:0", 9),
+            ("tcp://a:11211?weight=1", 6),
+            ("redis://a/", 10),
+            ("redis://a/x", 10),
+            ("redis://a/-1", 10),
+            ("redis://a/2147483648", 10),
+            ("redis://a/1/", 10),
+            ("redis:///run/redis.sock", 9),
+            ("redis://a/1?database=1", 9),
+            ("redis://a?database=1&database=1", 21),
+            ("redis://a?database=", 19),
+            ("redis://a?weight=0", 17),
+            ("redis://a?weight=1&timeout=2", 19),
+            ("redis://:p@a", 8),
+            ("redis://a?auth=p", 10),
+            ("tcp://a?weight=1&auth[]=p", 17),
+            ("redis://a,redis://A:6379/1", 10),
+            ("tcp://a,redis://a", 8),
+            ("redis+unix://run/r", 13),
+            ("redis+unix://:p@/run/r", 13),
+            ("redis+unix:///r/0?database=x", 27),
+            ("redis+unix:///r,unix:///r?database=1", 16),
+            ("redis+sentinel://a", 18),
+            ("redis+sentinel://a:1,b:2,c:3/name", 20),
+            ("redis+sentinel://a/", 19),
+            ("redis+sentinel://a/n%41", 20),
+            ("redis+sentinel://a/n/x", 21),
+            ("redis+sentinel://:0/n", 17),
+            ("redis+sentinel://a/n redis+sentinel://A/n", 21),
+            ("redis+sentinel://a/n redis+sentinel://b/n/1", 21),
+            ("redis+sentinel://a/n redis+sentinel://b/n?weight=2", 21),
+            ("redis+sentinel://a/n rediss+sentinel://b/n", 21),
+            ("redis+cluster://a/1", 17),
+            ("redis+cluster://a?weight=1", 17),
+            ("redis+cluster://a,redis+cluster://a", 18),
+            ("redis+cluster://a,rediss+cluster://b", 18),
+            ("redis+cluster://a,redis://b", 18),
+            ("redis://a,redis+cluster://b", 10),
+            ("redis+cluster://a,b:6379", 18),
+            ("seed[]=a:7000&auth=p", 0),
+            ("REDIS://a", 0),
             (",", 0),
             (" ", 1),
             (",a:1", 0),
@@ -678,10 +641,11 @@ mod tests {
         assert!(refused("2;0600;/tmp").contains("depth and mode"));
         assert!(refused("PERSISTENT=app 10.0.0.1:11211").contains("leave it out"));
         assert!(refused("--SERVER=10.0.0.1:11211").contains("options of libmemcached"));
-        assert!(
-            refused("REDIS://a").contains("servers (redis://) are not supported by this version")
-        );
-        assert!(refused("tcp://a:1").contains("servers (tcp://) are not supported"));
+        assert!(refused("tcp://a:11211?persistent=1").contains("is written memcached://host:port"));
+        assert!(refused("tcp://a:6379?timeout=2.5").contains("sessclust.connect_timeout"));
+        assert!(refused("tcp://a:6379?prefix=x").contains("keys have a prefix of their own"));
+        assert!(refused("tls://a:1?stream[verify_peer]=0").contains("sessclust.tls_ca"));
+        assert!(refused("seed[]=a:1&seed[]=b:1").contains("write redis+cluster://host:port"));
         assert!(refused("http://x").contains("unknown scheme"));
     }
 
@@ -689,7 +653,25 @@ mod tests {
     fn no_password_is_shown() {
         for text in [
             "tcp://10.0.0.1:6379?auth=hunter2",
+            "tcp://10.0.0.1:6379?auth[]=shop&auth[]=hunter2",
+            "unix:///run/redis.sock?weight=1&auth[user]=shop&auth[pass]=hunter2",
             "redis://shop:hunter2@10.0.0.1:6379/0",
+            "rediss://:hunter2@10.0.0.1",
+            "redis+unix://:hunter2@/run/redis.sock",
+            "redis+unix:///run/redis.sock?password=hunter2",
+            "redis+sentinel://:hunter2@a/name",
+            "redis+cluster://a redis+cluster://shop:hunter2@b",
+        ] {
+            let refused = refused(text);
+            assert!(!refused.contains("hunter2"), "{refused}");
+            assert!(refused.contains("sessclust.credentials"));
+        }
+        for text in [
+            "redis://a/hunter2",
+            "redis://a?hunter2=1",
+            "redis://a?weight=hunter2",
+            "redis+sentinel://a/hunter2!",
+            "seed[]=a:1&auth=hunter2",
             "memcached://shop:hunter2@10.0.0.1",
             "memcached://a?hunter2",
             "memcached://a?auth=hunter2",
@@ -702,7 +684,8 @@ mod tests {
         ] {
             assert!(!refused(text).contains("hunter2"), "{text}: {}", refused(text));
         }
-        assert!(refused("memcached://a?auth=hunter2").contains("unknown parameter auth:"));
+        assert!(refused("memcached://a?auth=x").contains("not supported for memcached"));
+        assert!(refused("memcached://a?other=x").contains("unknown parameter other:"));
     }
 
     #[test]
@@ -721,13 +704,22 @@ mod tests {
 
         let nodes = |count| (1..=count).map(|port| format!("a:{port}")).collect::<Vec<_>>();
         assert_eq!(pool(&nodes(NODES_MAX).join(",")).len(), NODES_MAX);
-        assert!(refused(&nodes(NODES_MAX + 1).join(" ")).contains("at most 100 nodes"));
+        assert!(refused(&nodes(NODES_MAX + 1).join(" ")).contains("at most 100 entries"));
     }
 
     #[test]
     fn a_node_is_shown_as_a_save_path_has_it() {
         for text in ["Cache-1:11211", "[::1]:1", "/run/m.sock"] {
             assert_eq!(pool(text)[0].to_string(), text);
+        }
+        for (text, shown) in [
+            ("rediss://a/1?weight=2", "a:6379"),
+            ("redis+unix:///run/r", "/run/r"),
+            ("redis+sentinel://a/one", "one@a:26379"),
+            ("redis+sentinel://a/one,redis+sentinel://b:1/one", "one@a:26379,b:1"),
+            ("redis+cluster://a,redis+cluster://b:1", "a:6379,b:1"),
+        ] {
+            assert_eq!(pool(text)[0].to_string(), shown);
         }
         assert_eq!(pool("memcached+unix:///a%0Ab%ff")[0].to_string(), "/a\\nb\\xff");
     }
