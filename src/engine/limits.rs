@@ -188,6 +188,7 @@ pub const QUEUE_PIECE: Duration = Duration::from_millis(100);
 /// How long it is waited for before the server is asked, over another connection, whether the lock
 /// has ended: also the time in which it is noticed that the server hangs.
 pub const QUEUE_LOOK: Duration = Duration::from_secs(1);
+
 /// Longest line of a reply of a Redis server, in bytes without its end. Lengths and numbers take at
 /// most 20; errors and states are texts without a limit, and this is that of a line which Redis
 /// reads itself (`PROTO_INLINE_MAX_SIZE` in its `server.h`).

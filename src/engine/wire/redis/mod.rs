@@ -79,8 +79,15 @@ impl ErrorCode {
     /// What the text of an error says, which begins behind the `-`.
     ///
     /// The first word is a code by convention. That of Redis for whatever has none is `ERR`, and
-    /// two of those have to be known by their words.
+    /// some of those have to be known by their words.
     pub fn of(text: &[u8]) -> Self {
+        // Redis before 7 puts words of its own before the error that has ended a script, the last
+        // of which are the script's name and the line.
+        if text.starts_with(b"ERR Error running script")
+            && let Some(at) = text.windows(3).position(|window| window == b": -")
+        {
+            return Self::of(&text[at + 3..]);
+        }
         let code = text.split(|byte| *byte == b' ').next().unwrap_or_default();
         match code {
             b"MOVED" => Self::Moved,
@@ -151,5 +158,118 @@ mod tests {
     fn the_checksum_is_that_of_xmodem() {
         assert_eq!(crc16(b"123456789"), 0x31C3);
         assert_eq!(crc16(b""), 0);
+    }
+
+    /// As `CLUSTER KEYSLOT` of Redis 7.0 has it.
+    #[test]
+    fn a_key_has_the_slot_that_redis_says() {
+        let cases: [(&[u8], u16); 17] = [
+            (b"", 0),
+            (b"a", 15495),
+            (b"foo", 12182),
+            (b"123456789", 12739),
+            (b"PHPREDIS_SESSION:abc", 14426),
+            (b"{user1000}.following", 3443),
+            (b"{user1000}.followers", 3443),
+            (b"sess:{0a1b}:lock", 15090),
+            (b"foo{}{bar}", 8363),
+            (b"foo{{bar}}zap", 4015),
+            (b"foo{bar}{zap}", 5061),
+            (b"}{a}", 15495),
+            (b"{a", 10276),
+            (b"a}", 5921),
+            (b"{}", 15257),
+            (b"{}{a}", 13650),
+            (b"\xff\0{\xfe}", 3793),
+        ];
+        for (key, expected) in cases {
+            assert_eq!(slot(key), expected, "{}", key.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn an_error_is_known_by_its_code() {
+        let cases: [(&str, ErrorCode); 28] = [
+            ("MOVED 3999 127.0.0.1:6381", ErrorCode::Moved),
+            ("ASK 3999 127.0.0.1:6381", ErrorCode::Ask),
+            ("NOSCRIPT No matching script. Please use EVAL.", ErrorCode::NoScript),
+            ("LOADING Redis is loading the dataset in memory", ErrorCode::Loading),
+            ("READONLY You can't write against a read only replica.", ErrorCode::ReadOnly),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'. script: 3ad6, on \
+                 @user_script:1.",
+                ErrorCode::OutOfMemory,
+            ),
+            ("NOAUTH Authentication required.", ErrorCode::NoAuth),
+            ("WRONGPASS invalid username-password pair or user is disabled.", ErrorCode::WrongPass),
+            ("ERR invalid password", ErrorCode::WrongPass),
+            ("NOPERM this user has no permissions to run the 'get' command", ErrorCode::NoPerm),
+            ("BUSY Redis is busy running a script.", ErrorCode::Busy),
+            ("CLUSTERDOWN The cluster is down", ErrorCode::ClusterDown),
+            ("CLUSTERDOWN", ErrorCode::ClusterDown),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", ErrorCode::TryAgain),
+            ("MASTERDOWN Link with MASTER is down", ErrorCode::MasterDown),
+            ("NOREPLICAS Not enough good replicas to write.", ErrorCode::NoReplicas),
+            ("CROSSSLOT Keys in request don't hash to the same slot", ErrorCode::CrossSlot),
+            ("ERR max number of clients reached", ErrorCode::MaxClients),
+            ("ERR max number of clients + cluster connections reached", ErrorCode::MaxClients),
+            ("MISCONF Redis is configured to save RDB snapshots", ErrorCode::Misconf),
+            // Redis 6.
+            (
+                "ERR Error running script (call to f_3ad6): @user_script:1: @user_script: 1: -OOM \
+                 command not allowed when used memory > 'maxmemory'.",
+                ErrorCode::OutOfMemory,
+            ),
+            (
+                "ERR Error running script (call to f_3ad6): @user_script:1: @user_script: 1: \
+                 -READONLY You can't write against a read only replica.",
+                ErrorCode::ReadOnly,
+            ),
+            (
+                "ERR Error running script (call to f_3ad6): @user_script:1: user_script:1: my own",
+                ErrorCode::Other,
+            ),
+            ("ERR unknown command 'OOM'", ErrorCode::Other),
+            ("WRONGTYPE Operation against a key", ErrorCode::Other),
+            ("moved 3999 127.0.0.1:6381", ErrorCode::Other),
+            ("MOVEDX", ErrorCode::Other),
+            ("", ErrorCode::Other),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(ErrorCode::of(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_redirection_says_where_to() {
+        let to = |is_ask, slot, host, port| Some(Redirect { is_ask, slot, host, port });
+        let cases: [(&str, Option<Redirect<'_>>); 22] = [
+            ("MOVED 3999 127.0.0.1:6381", to(false, 3999, Some("127.0.0.1"), 6381)),
+            ("ASK 16383 10.0.0.2:65535", to(true, 16383, Some("10.0.0.2"), 65535)),
+            ("MOVED 0 redis-1.example.org:1", to(false, 0, Some("redis-1.example.org"), 1)),
+            ("MOVED 1 2001:db8::7:6379", to(false, 1, Some("2001:db8::7"), 6379)),
+            ("MOVED 1 [2001:db8::7]:6379", to(false, 1, Some("2001:db8::7"), 6379)),
+            ("MOVED 1 ::1:6379", to(false, 1, Some("::1"), 6379)),
+            ("MOVED 3999 :6381", to(false, 3999, None, 6381)),
+            ("MOVED 3999 ?:6381", None),
+            ("MOVED 16384 127.0.0.1:6381", None),
+            ("MOVED -1 127.0.0.1:6381", None),
+            ("MOVED a 127.0.0.1:6381", None),
+            ("MOVED 3999 127.0.0.1", None),
+            ("MOVED 3999 127.0.0.1:", None),
+            ("MOVED 3999 127.0.0.1:0", None),
+            ("MOVED 3999 127.0.0.1:65536", None),
+            ("MOVED 3999", None),
+            ("MOVED", None),
+            ("MOVED 3999 127.0.0.1:6381 more", None),
+            ("ERR 3999 127.0.0.1:6381", None),
+            ("moved 3999 127.0.0.1:6381", None),
+            ("TRYAGAIN", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Redirect::parse(text.as_bytes()), expected, "{text}");
+        }
+        assert_eq!(Redirect::parse(b"MOVED 1 \xff:6379"), None);
     }
 }
