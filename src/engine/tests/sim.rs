@@ -15,7 +15,7 @@ mod support;
 mod sim;
 
 use sim::client::Act;
-use sim::network::Then;
+use sim::network::{Service, Then};
 use sim::pass;
 use sim::random::run;
 use sim::scene::{Scene, done, play};
@@ -40,7 +40,7 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 /// Runs seeds, and shows the first that fails.
-fn search(replicas: Option<u32>, seeds: u64) {
+fn search(service: Service, replicas: Option<u32>, seeds: u64) {
     let (first, seeds) = match (variable("SESSCLUST_SEED"), variable("SESSCLUST_SEEDS")) {
         (Some(seed), None) => (seed, 1),
         (seed, Some(count)) => (seed.unwrap_or_else(|| fastrand::u64(..1 << 48)), count),
@@ -62,7 +62,7 @@ fn search(replicas: Option<u32>, seeds: u64) {
                 said = Instant::now();
                 println!("{done} of {seeds} seeds, {} s", started.elapsed().as_secs());
             }
-            if run(first + done, replicas, false).violation.is_some() {
+            if run(service, first + done, replicas, false).violation.is_some() {
                 failed.fetch_min(done, Ordering::Relaxed);
             }
         }
@@ -75,7 +75,7 @@ fn search(replicas: Option<u32>, seeds: u64) {
     let failed = failed.into_inner();
     if failed != u64::MAX {
         let seed = first + failed;
-        let report = run(seed, replicas, true);
+        let report = run(service, seed, replicas, true);
         report.trace.iter().for_each(|line| println!("{line}"));
         panic!("SESSCLUST_SEED={seed}: {}", report.violation.expect("it fails every time"));
     }
@@ -83,21 +83,33 @@ fn search(replicas: Option<u32>, seeds: u64) {
 
 #[test]
 fn seeds_with_one_copy() {
-    search(Some(1), SEEDS / 6);
+    search(Service::Memcached, Some(1), SEEDS / 6);
 }
 
 #[test]
 fn seeds_with_replicas() {
-    search(None, SEEDS);
+    search(Service::Memcached, None, SEEDS);
+}
+
+#[test]
+fn seeds_with_one_copy_on_redis() {
+    search(Service::Redis, Some(1), SEEDS / 10);
+}
+
+#[test]
+fn seeds_with_replicas_on_redis() {
+    search(Service::Redis, None, SEEDS / 4);
 }
 
 #[test]
 fn a_seed_is_the_same_run_every_time() {
     let mut lines = 0;
     for seed in 0..20 {
-        let [first, second] = [run(seed, None, true), run(seed, None, true)];
-        assert!(first.trace == second.trace, "seed {seed}");
-        lines += first.trace.len();
+        for service in [Service::Memcached, Service::Redis] {
+            let [first, second] = [run(service, seed, None, true), run(service, seed, None, true)];
+            assert!(first.trace == second.trace, "seed {seed} with {service:?}");
+            lines += first.trace.len();
+        }
     }
     assert!(lines > 1000, "{lines} events in all");
 }

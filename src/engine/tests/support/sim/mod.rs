@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! server.rs    a memcached without a network
+//! redis.rs     a Redis without a network
 //! network.rs   messages, connections, machines that crash and hang, clients that stand still
 //! client.rs    what a request of a PHP script does
 //! history.rs   what was asked and answered, and whether that may be
@@ -15,13 +16,14 @@ pub mod client;
 pub mod history;
 pub mod network;
 pub mod random;
+pub mod redis;
 pub mod scene;
 pub mod server;
 
 use client::{Act, Request};
 use fastrand::Rng;
 use history::{History, OpId};
-use network::{Millis, Network};
+use network::{Millis, Network, Service};
 use sessclust_engine::cluster::{Cluster, ring_of};
 use sessclust_engine::config::save_path::{NodeAddress, SavePath};
 use sessclust_engine::config::{RingKind, Settings};
@@ -59,6 +61,7 @@ pub struct Shared {
 impl Shared {
     /// The clients are on so many machines, the last one on one of its own.
     pub fn new(
+        service: Service,
         nodes: usize,
         clients: usize,
         machines: usize,
@@ -66,8 +69,12 @@ impl Shared {
         seed: u64,
         is_traced: bool,
     ) -> Rc<Self> {
+        let scheme = match service {
+            Service::Memcached => "memcached",
+            Service::Redis => "redis",
+        };
         let path: Vec<String> =
-            (0..nodes).map(|node| format!("node-{node}:{}", node + 1)).collect();
+            (0..nodes).map(|node| format!("{scheme}://node-{node}:{}", node + 1)).collect();
         let Ok(SavePath::Pool(nodes)) = SavePath::parse(path.join(",").as_bytes()) else {
             unreachable!("it is the save path of a pool")
         };
@@ -77,7 +84,7 @@ impl Shared {
         let board = |client| if client + 1 == clients { machines } else { client % machines };
         Rc::new(Self {
             boards: (0..clients).map(|client| Arc::clone(&boards[board(client)])).collect(),
-            network: Network::new(nodes.len(), clients, seed, is_traced),
+            network: Network::new(service, nodes.len(), clients, seed, is_traced),
             settings,
             nodes,
             history: RefCell::default(),

@@ -5,6 +5,7 @@
 //! connection stops nothing on its way, so a request that timed out may arrive later.
 //! Time is tokio's, which stands still while anybody has something to do.
 
+use super::redis::Redis;
 use super::server::Server;
 use fastrand::Rng;
 use sessclust_engine::config::save_path::Endpoint;
@@ -50,8 +51,63 @@ pub struct Link {
     held: VecDeque<Event>,
 }
 
+/// What the machines of a network run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Memcached,
+    Redis,
+}
+
+/// One of them.
+enum Running {
+    Memcached(Server),
+    Redis(Box<Redis>),
+}
+
+impl Running {
+    /// One that has been in use since long ago, or one that was just started.
+    fn new(service: Service, is_aged: bool) -> Self {
+        match (service, is_aged) {
+            (Service::Memcached, true) => Self::Memcached(Server::aged()),
+            (Service::Memcached, false) => Self::Memcached(Server::default()),
+            (Service::Redis, true) => Self::Redis(Box::new(Redis::aged())),
+            (Service::Redis, false) => Self::Redis(Box::new(Redis::new())),
+        }
+    }
+
+    /// Moves its clock.
+    fn set_clock(&mut self, clock: Millis) {
+        match self {
+            Self::Memcached(server) => server.set_clock(clock / 1000),
+            Self::Redis(redis) => redis.set_clock(clock),
+        }
+    }
+
+    /// Carries out the first request of a connection, if all of it is there: its length, the locks
+    /// that it has taken, and until when the connection waits.
+    fn execute(
+        &mut self,
+        connection: usize,
+        input: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Option<(usize, Vec<Vec<u8>>, Option<Millis>)> {
+        match self {
+            Self::Memcached(server) => {
+                let start = output.len();
+                let bytes = server.execute(input, output)?;
+                let granted = granted(&input[..bytes], &output[start..]);
+                Some((bytes, granted.into_iter().collect(), None))
+            }
+            Self::Redis(redis) => {
+                let executed = redis.execute(connection, input, output)?;
+                Some((executed.bytes, executed.locked, executed.until_ms))
+            }
+        }
+    }
+}
+
 struct Machine {
-    server: Server,
+    server: Running,
     is_alive: bool,
     is_hung: bool,
     /// Tells connections to a server from those to the one that was there before.
@@ -142,10 +198,13 @@ enum Event {
     Step(usize),
     Reply(usize, Vec<u8>),
     Lost(usize),
+    /// The client has closed it.
+    Fin(usize),
     Thaw(usize),
 }
 
 pub struct State {
+    service: Service,
     start: Instant,
     random: Rng,
     machines: Vec<Machine>,
@@ -160,10 +219,10 @@ pub struct State {
 }
 
 impl Network {
-    pub fn new(nodes: usize, clients: usize, seed: u64, is_traced: bool) -> Self {
+    pub fn new(service: Service, nodes: usize, clients: usize, seed: u64, is_traced: bool) -> Self {
         let mut random = Rng::with_seed(seed);
         let machine = |random: &mut Rng| Machine {
-            server: Server::aged(),
+            server: Running::new(service, true),
             is_alive: true,
             is_hung: false,
             life: 0,
@@ -191,6 +250,7 @@ impl Network {
             random: random.fork(),
         };
         let state = State {
+            service,
             start: Instant::now(),
             machines: (0..nodes).map(|_| machine(&mut random)).collect(),
             links: vec![vec![link; nodes]; clients],
@@ -251,9 +311,10 @@ impl Network {
     pub fn restart(&self, node: usize) {
         let mut state = self.state();
         state.note(|| format!("node {node} is back empty"));
+        let service = state.service;
         let machine = &mut state.machines[node];
         machine.is_alive = true;
-        machine.server = Server::default();
+        machine.server = Running::new(service, false);
     }
 
     /// The process stands still; the kernel goes on to take connections and bytes for it.
@@ -435,7 +496,9 @@ impl Event {
     /// The connection that it is a message of, and whether it goes back to the client.
     fn way(&self) -> Option<(usize, bool)> {
         match self {
-            Self::Syn(connection) | Self::Request(connection, ..) => Some((*connection, false)),
+            Self::Syn(connection) | Self::Request(connection, ..) | Self::Fin(connection) => {
+                Some((*connection, false))
+            }
             Self::SynAck(connection, _) | Self::Reply(connection, _) | Self::Lost(connection) => {
                 Some((*connection, true))
             }
@@ -464,9 +527,9 @@ impl State {
         one_in != 0 && self.random.u32(..one_in) == 0
     }
 
-    fn clock_s(&self, node: usize) -> u64 {
+    fn clock(&self, node: usize) -> Millis {
         let machine = &self.machines[node];
-        (self.now() + machine.phase - machine.asleep.min(self.now())) / 1000
+        self.now() + machine.phase - machine.asleep.min(self.now())
     }
 
     fn is_blocked(&self, client: usize, node: usize, is_back: bool) -> bool {
@@ -582,6 +645,15 @@ impl State {
                 });
                 wake(&mut known.reader);
             }
+            Event::Fin(connection) => {
+                let node = self.connections[connection].node;
+                let is_same = self.connections[connection].life == self.machines[node].life;
+                if let Running::Redis(redis) = &mut self.machines[node].server
+                    && is_same
+                {
+                    redis.forget(connection);
+                }
+            }
             Event::Thaw(client) => self.thaw(client),
         }
     }
@@ -600,18 +672,27 @@ impl State {
             return;
         }
         if self.now() >= self.machines[node].clock_is_old_until {
-            let clock_s = self.clock_s(node);
-            self.machines[node].server.set_clock(clock_s);
+            let clock = self.clock(node);
+            self.machines[node].server.set_clock(clock);
+        } else if self.service == Service::Redis {
+            // Somebody's time may be up by a clock that is right.
+            self.step_later(connection, 5);
         }
         loop {
             let known = &mut self.connections[connection];
             let server = &mut self.machines[node].server;
             let start = known.output.len();
-            let Some(bytes) = server.execute(&known.input, &mut known.output) else { break };
+            let executed = server.execute(connection, &known.input, &mut known.output);
+            let Some((bytes, locks, until)) = executed else { break };
             let request: Vec<u8> = known.input.drain(..bytes).collect();
             let (client, sent) = (known.client, known.input_sent);
-            if let Some(key) = granted(&request, &known.output[start..]) {
+            for key in locks {
                 self.grants.push(Grant { client, node, sent, key });
+            }
+            if let Some(until) = until {
+                let at = self.now() + until.saturating_sub(self.clock(node)) + 1;
+                let tie = self.random.u32(..);
+                self.at(at, tie, Event::Step(connection));
             }
             if self.trace.is_some() {
                 let reply = self.connections[connection].output[start..].to_vec();
@@ -635,11 +716,24 @@ impl State {
         if !output.is_empty() && !known.is_cut {
             self.post(connection, true, Event::Reply(connection, output));
         }
+        if let Running::Redis(redis) = &mut self.machines[node].server {
+            for (woken, reply) in redis.woken() {
+                self.note(|| format!("  node {node} tells connection {woken}: {}", line(&reply)));
+                if !self.connections[woken].is_cut {
+                    self.post(woken, true, Event::Reply(woken, reply));
+                }
+                self.step_later(woken, 0);
+            }
+        }
     }
 
     /// The server's end of a connection is closed; what is on its way to it is lost.
     fn drop_server_end(&mut self, connection: usize) {
         if !std::mem::replace(&mut self.connections[connection].server_is_gone, true) {
+            let node = self.connections[connection].node;
+            if let Running::Redis(redis) = &mut self.machines[node].server {
+                redis.forget(connection);
+            }
             self.post(connection, true, Event::Lost(connection));
         }
     }
@@ -809,6 +903,18 @@ impl SimStream {
         }
         known.reader = Some(context.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Drop for SimStream {
+    fn drop(&mut self) {
+        // A panic tells enough by itself.
+        let Ok(mut state) = self.network.state.lock() else { return };
+        // Only a Redis does anything for connections that say nothing.
+        if state.service == Service::Redis {
+            state.post(self.connection, false, Event::Fin(self.connection));
+            self.network.wake(state);
+        }
     }
 }
 

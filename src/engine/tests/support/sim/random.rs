@@ -2,7 +2,7 @@
 
 use super::client::Act;
 use super::history::Outcome;
-use super::network::Millis;
+use super::network::{Millis, Service};
 use super::{Shared, pass, simulate};
 use fastrand::Rng;
 use sessclust_engine::cluster::Cluster;
@@ -74,13 +74,14 @@ impl Plan {
 }
 
 /// Runs a seed.
-pub fn run(seed: u64, replicas: Option<u32>, is_traced: bool) -> Report {
+pub fn run(service: Service, seed: u64, replicas: Option<u32>, is_traced: bool) -> Report {
     simulate(async move {
         let mut plan = Plan::draw(seed, replicas);
         let settings = Settings { replicas: plan.replicas, ..Settings::default() };
         // One more client repairs and looks, and is never disturbed.
         let healer = plan.clients;
-        let shared = Shared::new(plan.nodes, healer + 1, plan.machines, settings, seed, is_traced);
+        let shared =
+            Shared::new(service, plan.nodes, healer + 1, plan.machines, settings, seed, is_traced);
         shared.history().is_exclusive = true;
         for _ in 0..plan.slots {
             let session = shared.new_session();

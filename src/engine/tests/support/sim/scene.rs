@@ -2,7 +2,7 @@
 //! from a seed.
 
 use super::client::Act;
-use super::network::{Millis, Network, Then};
+use super::network::{Millis, Network, Service, Then};
 use super::random::heal;
 use super::{Shared, pass, simulate};
 use sessclust_engine::cluster::Cluster;
@@ -32,7 +32,8 @@ pub struct Scene {
 pub fn play(nodes: usize, replicas: u32, seed: u64, script: impl AsyncFnOnce(&Scene)) {
     let (violation, trace) = simulate(async {
         let settings = Settings { replicas, ..Settings::default() };
-        let shared = Shared::new(nodes, CLIENTS + 1, CLIENTS, settings, seed, true);
+        let shared =
+            Shared::new(Service::Memcached, nodes, CLIENTS + 1, CLIENTS, settings, seed, true);
         shared.history().is_exclusive = true;
         let list: Vec<usize> = (0..nodes).collect();
         let slot = shared.add_slot(shared.session_on(&list));

@@ -1,0 +1,410 @@
+//! As much of a Redis as the engine uses: it reads commands, keeps items, runs the engine's own
+//! scripts, keeps those who wait in line, and knows no network. `sim.rs` compares it with a real
+//! one.
+
+use mlua::{Function, Lua, MultiValue, Value};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// A server.
+pub struct Redis {
+    lua: Lua,
+    scripts: BTreeMap<Vec<u8>, Function>,
+    items: Arc<Mutex<Items>>,
+    /// Those who block, in the order of their coming.
+    waiting: Vec<Waiting>,
+    /// What was given to them.
+    woken: Vec<(usize, Vec<u8>)>,
+}
+
+struct Waiting {
+    connection: usize,
+    list: Vec<u8>,
+    until_ms: u64,
+}
+
+#[derive(Default)]
+struct Items {
+    items: BTreeMap<Vec<u8>, Item>,
+    now_ms: u64,
+    /// The locks that were taken by the command that runs.
+    locked: Vec<Vec<u8>>,
+}
+
+struct Item {
+    content: Content,
+    end_ms: Option<u64>,
+}
+
+#[derive(Clone)]
+enum Content {
+    Value(Vec<u8>),
+    List(Vec<Vec<u8>>),
+}
+
+/// What a command answers.
+enum Said {
+    State(&'static str),
+    Error(String),
+    Number(i64),
+    Value(Vec<u8>),
+    Nothing,
+    List(Vec<Said>),
+}
+
+/// What has become of a command.
+pub struct Executed {
+    /// Its length.
+    pub bytes: usize,
+    /// The locks that it has taken.
+    pub locked: Vec<Vec<u8>>,
+    /// It blocks until then, by the server's clock.
+    pub until_ms: Option<u64>,
+}
+
+impl Redis {
+    pub fn new() -> Self {
+        let lua = Lua::new();
+        let items = Arc::new(Mutex::new(Items::default()));
+        let redis = lua.create_table().expect("a table");
+        for (name, throws) in [("call", true), ("pcall", false)] {
+            let items = Arc::clone(&items);
+            let command = move |lua: &Lua, words: MultiValue| {
+                let words: Vec<Vec<u8>> = words.iter().map(bytes_of).collect();
+                let said = items.lock().expect("no panic before").execute(&words);
+                match said {
+                    Said::Error(text) if throws => Err(mlua::Error::runtime(text)),
+                    said => to_lua(lua, said),
+                }
+            };
+            redis.set(name, lua.create_function(command).expect("a function")).expect("a table");
+        }
+        lua.globals().set("redis", redis).expect("a table");
+        Self { lua, scripts: BTreeMap::new(), items, waiting: Vec::new(), woken: Vec::new() }
+    }
+
+    /// A server that has been in use since long ago, by the mark that says when it was first seen.
+    pub fn aged() -> Self {
+        let server = Self::new();
+        let mark = b"\0\0\0\0\0\0\0\x010123456789abcdef 1700000000000000".to_vec();
+        server.items.lock().expect("no panic before").execute(&[
+            b"SET".to_vec(),
+            b"sc:birth".to_vec(),
+            mark,
+        ]);
+        server
+    }
+
+    /// Moves its clock, never back; those whose time is up are told so.
+    pub fn set_clock(&mut self, now_ms: u64) {
+        let mut items = self.items.lock().expect("no panic before");
+        items.now_ms = items.now_ms.max(now_ms);
+        let now_ms = items.now_ms;
+        let woken = &mut self.woken;
+        self.waiting.retain(|waiting| {
+            let is_waiting = waiting.until_ms > now_ms;
+            if !is_waiting {
+                woken.push((waiting.connection, b"*-1\r\n".to_vec()));
+            }
+            is_waiting
+        });
+    }
+
+    /// A connection was closed.
+    pub fn forget(&mut self, connection: usize) {
+        self.waiting.retain(|waiting| waiting.connection != connection);
+    }
+
+    /// What is to be said to connections that were waiting.
+    pub fn woken(&mut self) -> Vec<(usize, Vec<u8>)> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// Carries out the first command, if all of it is there and the connection does not wait. Its
+    /// reply goes to the end of `output`.
+    pub fn execute(
+        &mut self,
+        connection: usize,
+        input: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Option<Executed> {
+        if self.waiting.iter().any(|waiting| waiting.connection == connection) {
+            return None;
+        }
+        let (words, bytes) = command(input)?;
+        let mut until_ms = None;
+        let said = match words[0].as_slice() {
+            b"INFO" => Some(Said::Value(b"redis_version:7.0.15\r\n".to_vec())),
+            b"SCRIPT" => {
+                // As good a name as a digest, here.
+                let name = format!("{:040x}", words[2].len()).into_bytes();
+                let function = self.lua.load(&words[2][..]).into_function().expect("a script");
+                self.scripts.insert(name.clone(), function);
+                Some(Said::Value(name))
+            }
+            b"EVALSHA" => Some(self.run(&words)),
+            b"BLPOP" => {
+                let seconds: f64 = text(&words[2]).parse().expect("seconds");
+                let popped = self
+                    .items
+                    .lock()
+                    .expect("no panic before")
+                    .execute(&[b"LPOP".to_vec(), words[1].clone()]);
+                match popped {
+                    Said::Nothing => {
+                        let until = self.items.lock().expect("no panic before").now_ms
+                            + (seconds * 1000.0) as u64;
+                        let list = words[1].clone();
+                        self.waiting.push(Waiting { connection, list, until_ms: until });
+                        until_ms = Some(until);
+                        None
+                    }
+                    said => Some(Said::List(vec![Said::Value(words[1].clone()), said])),
+                }
+            }
+            _ => Some(self.items.lock().expect("no panic before").execute(&words)),
+        };
+        if let Some(said) = said {
+            said.write(output);
+        }
+        self.serve();
+        let locked = std::mem::take(&mut self.items.lock().expect("no panic before").locked);
+        Some(Executed { bytes, locked, until_ms })
+    }
+
+    fn run(&mut self, words: &[Vec<u8>]) -> Said {
+        let Some(function) = self.scripts.get(&words[1]) else {
+            return Said::Error("NOSCRIPT No matching script.".into());
+        };
+        let keys: usize = text(&words[2]).parse().expect("a number of keys");
+        let table = |words: &[Vec<u8>]| {
+            let words = words.iter().map(|word| self.lua.create_string(word).expect("a string"));
+            self.lua.create_sequence_from(words).expect("a table")
+        };
+        let globals = self.lua.globals();
+        globals.set("KEYS", table(&words[3..3 + keys])).expect("a global");
+        globals.set("ARGV", table(&words[3 + keys..])).expect("a global");
+        match function.call::<Value>(()) {
+            Ok(value) => of_lua(&value),
+            Err(error) => panic!("a script fails: {error}"),
+        }
+    }
+
+    /// Gives what was pushed to those who wait, in the order of their coming.
+    fn serve(&mut self) {
+        let mut index = 0;
+        while index < self.waiting.len() {
+            let list = self.waiting[index].list.clone();
+            let popped = self
+                .items
+                .lock()
+                .expect("no panic before")
+                .execute(&[b"LPOP".to_vec(), list.clone()]);
+            match popped {
+                Said::Nothing => index += 1,
+                said => {
+                    let connection = self.waiting.remove(index).connection;
+                    let mut reply = Vec::new();
+                    Said::List(vec![Said::Value(list), said]).write(&mut reply);
+                    self.woken.push((connection, reply));
+                }
+            }
+        }
+    }
+}
+
+impl Items {
+    fn find(&mut self, key: &[u8]) -> Option<&mut Item> {
+        let now_ms = self.now_ms;
+        let is_over = |item: &Item| item.end_ms.is_some_and(|end_ms| end_ms <= now_ms);
+        if self.items.get(key).is_some_and(is_over) {
+            self.items.remove(key);
+        }
+        self.items.get_mut(key)
+    }
+
+    fn value(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+        match &self.find(key)?.content {
+            Content::Value(value) => Some(value.clone()),
+            Content::List(_) => panic!("a list is read as a value"),
+        }
+    }
+
+    fn end_ms(&self, option: &[u8], number: &[u8]) -> Option<u64> {
+        let seconds: u64 = text(number).parse().expect("seconds");
+        match option {
+            b"EX" | b"EXPIRE" => Some(self.now_ms + seconds * 1000),
+            _ => panic!("a date instead of a span"),
+        }
+    }
+
+    fn execute(&mut self, words: &[Vec<u8>]) -> Said {
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let number = |is: bool| Said::Number(is.into());
+        match words[..] {
+            [b"GET", key] => self.value(key).map_or(Said::Nothing, Said::Value),
+            [b"GETRANGE", key, b"0", b"7"] => {
+                let mut value = self.value(key).unwrap_or_default();
+                value.truncate(8);
+                Said::Value(value)
+            }
+            [b"EXISTS", key] => number(self.find(key).is_some()),
+            [b"SET", key, value, ref options @ ..] => {
+                let (is_add, life) = match options {
+                    [b"NX", life @ ..] => (true, life),
+                    life => (false, life),
+                };
+                if is_add && self.find(key).is_some() {
+                    return Said::Nothing;
+                }
+                let end_ms = match life {
+                    [] => None,
+                    [option, number] => self.end_ms(option, number),
+                    _ => panic!("options of SET"),
+                };
+                // A grant is nobody's.
+                if key.starts_with(b"sc:l:") && !value[8..].starts_with(b"granted") {
+                    self.locked
+                        .push(key.iter().copied().filter(|byte| !b"{}".contains(byte)).collect());
+                }
+                let content = Content::Value(value.to_vec());
+                self.items.insert(key.to_vec(), Item { content, end_ms });
+                Said::State("OK")
+            }
+            [b"DEL", key] => {
+                let is_there = self.find(key).is_some();
+                self.items.remove(key);
+                number(is_there)
+            }
+            [b"INCR", key] => self.count(key, 1),
+            [b"DECR", key] => self.count(key, -1),
+            [b"EXPIRE", key, seconds] => {
+                let end_ms = self.end_ms(b"EX", seconds);
+                let item = self.find(key);
+                let is_there = item.is_some();
+                item.into_iter().for_each(|item| item.end_ms = end_ms);
+                number(is_there)
+            }
+            [b"PERSIST", key] => {
+                let item = self.find(key);
+                let is_there = item.is_some();
+                item.into_iter().for_each(|item| item.end_ms = None);
+                number(is_there)
+            }
+            [b"LLEN", key] => Said::Number(match self.find(key).map(|item| &item.content) {
+                Some(Content::List(list)) => list.len() as i64,
+                _ => 0,
+            }),
+            [b"RPUSH", key, value] => {
+                if self.find(key).is_none() {
+                    let content = Content::List(Vec::new());
+                    self.items.insert(key.to_vec(), Item { content, end_ms: None });
+                }
+                let Some(Item { content: Content::List(list), .. }) = self.find(key) else {
+                    panic!("a value is used as a list")
+                };
+                list.push(value.to_vec());
+                Said::Number(list.len() as i64)
+            }
+            [b"LPOP", key] => {
+                let Some(Item { content: Content::List(list), .. }) = self.find(key) else {
+                    return Said::Nothing;
+                };
+                let first = list.remove(0);
+                if list.is_empty() {
+                    self.items.remove(key);
+                }
+                Said::Value(first)
+            }
+            _ => panic!("the engine does not send {}", words[0].escape_ascii()),
+        }
+    }
+
+    fn count(&mut self, key: &[u8], step: i64) -> Said {
+        let before = self.value(key).map_or(0, |value| text(&value).parse().expect("a number"));
+        let end_ms = self.find(key).and_then(|item| item.end_ms);
+        let content = Content::Value((before + step).to_string().into_bytes());
+        self.items.insert(key.to_vec(), Item { content, end_ms });
+        Said::Number(before + step)
+    }
+}
+
+impl Said {
+    fn write(&self, output: &mut Vec<u8>) {
+        let mut line = |text: String| output.extend_from_slice(text.as_bytes());
+        match self {
+            Self::State(state) => line(format!("+{state}\r\n")),
+            Self::Error(text) => line(format!("-{text}\r\n")),
+            Self::Number(number) => line(format!(":{number}\r\n")),
+            Self::Nothing => line("$-1\r\n".into()),
+            Self::Value(value) => {
+                line(format!("${}\r\n", value.len()));
+                output.extend_from_slice(value);
+                output.extend_from_slice(b"\r\n");
+            }
+            Self::List(list) => {
+                line(format!("*{}\r\n", list.len()));
+                list.iter().for_each(|said| said.write(output));
+            }
+        }
+    }
+}
+
+/// The words of the first command and its length, if all of it is there.
+fn command(input: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
+    let mut at = 0;
+    let number = |kind: u8, at: &mut usize| {
+        let line = input.get(*at..)?.windows(2).position(|two| two == b"\r\n")?;
+        let line = &input[*at..*at + line];
+        *at += line.len() + 2;
+        assert_eq!(line[0], kind, "a command is an array of values");
+        Some(text(&line[1..]).parse::<usize>().expect("a number"))
+    };
+    let count = number(b'*', &mut at)?;
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let bytes = number(b'$', &mut at)?;
+        words.push(input.get(at..at + bytes)?.to_vec());
+        at += bytes + 2;
+    }
+    (at <= input.len()).then_some((words, at))
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("digits")
+}
+
+fn bytes_of(value: &Value) -> Vec<u8> {
+    match value {
+        Value::String(text) => text.as_bytes().to_vec(),
+        Value::Integer(number) => number.to_string().into_bytes(),
+        Value::Number(number) => number.to_string().into_bytes(),
+        other => panic!("a script passes {other:?}"),
+    }
+}
+
+/// What a script gets. Source: "Data type conversion" of Redis' "Lua API reference".
+fn to_lua(lua: &Lua, said: Said) -> mlua::Result<Value> {
+    Ok(match said {
+        Said::State(state) => Value::Table(lua.create_table_from([("ok", state)])?),
+        Said::Error(text) => Value::Table(lua.create_table_from([("err", text)])?),
+        Said::Number(number) => Value::Number(number as f64),
+        Said::Value(value) => Value::String(lua.create_string(value)?),
+        Said::Nothing => Value::Boolean(false),
+        Said::List(_) => unreachable!("no command of the scripts gives a list"),
+    })
+}
+
+/// What a script answers, likewise.
+fn of_lua(value: &Value) -> Said {
+    match value {
+        Value::Number(number) => Said::Number(*number as i64),
+        Value::Integer(number) => Said::Number(*number as i64),
+        Value::String(text) => Said::Value(text.as_bytes().to_vec()),
+        Value::Boolean(false) | Value::Nil => Said::Nothing,
+        Value::Table(table) => Said::List(
+            table.sequence_values().map(|value| of_lua(&value.expect("a value"))).collect(),
+        ),
+        other => panic!("a script answers {other:?}"),
+    }
+}
