@@ -80,9 +80,10 @@ impl Pool {
         }
         let save_path = options.save_path.clone().or(options.first.clone()).or(save_path);
         let save_path = save_path.ok_or("which pool? Give --save-path NODES or --ini FILE")?;
-        let SavePath::Pool(nodes) = SavePath::parse(save_path.as_bytes())? else {
+        let SavePath::Pool(mut nodes) = SavePath::parse(save_path.as_bytes())? else {
             return Err("this save path is an embedded store, which has no nodes".into());
         };
+        settings.give_access(&mut nodes)?;
         let shared_memory = options.shared_memory.clone();
         let board = Board::open_in(&shared_memory, &Cluster::names(&nodes));
         Ok(Self { nodes, settings, board, shared_memory })

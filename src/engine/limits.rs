@@ -5,9 +5,9 @@ use std::time::Duration;
 /// Longest session id, in bytes. Source: `PS_MAX_SID_LENGTH` in PHP's `ext/session`.
 pub const ID_BYTES_MAX: usize = 256;
 
-/// Longest path of a store's directory, in bytes: Linux's `PATH_MAX` (4096 with the final NUL) less
-/// what the store adds, `/u4294967295/ab/` and 62 digits.
-pub const DIRECTORY_BYTES_MAX: usize = 4095 - 80;
+/// Longest path of a store's directory, in bytes: [`PATH_BYTES_MAX`] less what the store adds,
+/// `/u4294967295/ab/` and 62 digits.
+pub const DIRECTORY_BYTES_MAX: usize = PATH_BYTES_MAX - 80;
 
 /// Largest session that can be configured, in bytes. A length read from a file is compared with it
 /// before anything is allocated.
@@ -116,6 +116,15 @@ pub const NODE_WEIGHT_MAX: u32 = 1_000_000;
 
 /// Largest number of a Redis database. Source: the range of `databases` in Redis' `config.c`.
 pub const REDIS_DATABASE_MAX: u32 = i32::MAX as u32;
+
+/// Largest number of replicas that a write can be made to wait for.
+pub const REDIS_WAIT_MAX: u32 = 10;
+
+/// Longest list of users and passwords, in bytes: more than a line for each of 1000 servers.
+pub const CREDENTIALS_BYTES_MAX: u64 = 1 << 20;
+
+/// Longest path of a file, in bytes: Linux's `PATH_MAX` without the final NUL.
+pub const PATH_BYTES_MAX: usize = 4095;
 
 /// Longest host name, in bytes. Source: RFC 1035, 2.3.4.
 pub const HOST_BYTES_MAX: usize = 255;

@@ -3,13 +3,20 @@
 //! [`SETTINGS`] is the only place that knows them. The extension makes its INI entries and its
 //! phpinfo section from it, and the README's table is tested against it.
 
+pub mod credentials;
 pub mod redis;
 pub mod save_path;
 
 use crate::error::{Error, ErrorKind, Result, shown};
-use crate::limits::{DATA_BYTES_MAX, LOCK_LEASE_MARGIN, REPLICAS_MAX, WAITERS_MAX};
+use crate::limits::{
+    DATA_BYTES_MAX, LOCK_LEASE_MARGIN, PATH_BYTES_MAX, REDIS_WAIT_MAX, REPLICAS_MAX, WAITERS_MAX,
+};
+use credentials::Source;
+use redis::TlsFiles;
 use save_path::{Endpoint, SavePath};
-use std::ffi::CStr;
+use std::ffi::{CStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The settings' values, typed.
@@ -48,6 +55,12 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Servers: time between two looks at a node that is down.
     pub probe_interval: Duration,
+    /// Redis: where users and passwords are written.
+    pub credentials: Option<Source>,
+    /// Redis: how many replicas must have a write before it counts as done.
+    pub redis_wait: u32,
+    /// Redis: certificates.
+    pub tls: TlsFiles,
 }
 
 /// What is done when no node answers.
@@ -106,6 +119,9 @@ impl Default for Settings {
             connect_timeout: Duration::ZERO,
             request_timeout: Duration::ZERO,
             probe_interval: Duration::ZERO,
+            credentials: None,
+            redis_wait: 0,
+            tls: TlsFiles::default(),
         };
         for setting in &SETTINGS {
             setting.apply(&mut settings, setting.default.to_bytes()).expect("defaults are valid");
@@ -136,6 +152,11 @@ impl Settings {
         if self.placement == Placement::Local && self.local_node.is_none() {
             let text = "sessclust.placement = local needs to know this machine's node: name it in \
                         sessclust.local_node";
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            let text = "sessclust.tls_certificate and sessclust.tls_key belong together: name \
+                        both, or none";
             return Err(Error::new(ErrorKind::Config, text));
         }
         Ok(())
@@ -184,6 +205,12 @@ enum Kind {
     Node {
         field: fn(&mut Settings) -> &mut Option<Endpoint>,
     },
+    /// A file by its absolute path, or none.
+    File {
+        field: fn(&mut Settings) -> &mut Option<PathBuf>,
+    },
+    /// Where passwords are; what is refused may be one.
+    Credentials,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -191,7 +218,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// All settings, in the order of the README's table. Each can be changed anywhere: php.ini, the
 /// server's configuration, `ini_set()`; a session in use keeps the values it was started with.
-pub static SETTINGS: [Setting; 16] = [
+pub static SETTINGS: [Setting; 21] = [
     Setting {
         name: c"sessclust.lock_wait",
         default: c"30s",
@@ -368,6 +395,49 @@ pub static SETTINGS: [Setting; 16] = [
             field: |settings| &mut settings.probe_interval,
         },
     },
+    Setting {
+        name: c"sessclust.credentials",
+        default: c"",
+        range: "the path of a file, env:NAME, or empty",
+        help: "Redis: where users and passwords are written, a line for each node: in a file, or \
+               in an environment variable. They do not belong in session.save_path, which PHP \
+               shows.",
+        kind: Kind::Credentials,
+    },
+    Setting {
+        name: c"sessclust.redis_wait",
+        default: c"0",
+        range: "0 to 10",
+        help: "Redis: how many replicas of a server must have a write before it counts as done \
+               (WAIT). With 0, a failover may lose the last writes.",
+        kind: Kind::Count {
+            min: 0,
+            max: REDIS_WAIT_MAX,
+            field: |settings| &mut settings.redis_wait,
+        },
+    },
+    Setting {
+        name: c"sessclust.tls_ca",
+        default: c"",
+        range: "the path of a file, or empty",
+        help: "Redis with TLS: the certificates (PEM) by which servers are believed. Empty: those \
+               of the system.",
+        kind: Kind::File { field: |settings| &mut settings.tls.ca },
+    },
+    Setting {
+        name: c"sessclust.tls_certificate",
+        default: c"",
+        range: "the path of a file, or empty",
+        help: "Redis with TLS: the certificate (PEM) to show to servers that ask for one.",
+        kind: Kind::File { field: |settings| &mut settings.tls.certificate },
+    },
+    Setting {
+        name: c"sessclust.tls_key",
+        default: c"",
+        range: "the path of a file, or empty",
+        help: "Redis with TLS: the key (PEM) to sessclust.tls_certificate.",
+        kind: Kind::File { field: |settings| &mut settings.tls.key },
+    },
 ];
 
 /// Parses `session.sessclust_lock`, which `session_start(['sessclust_lock' => 'off'])` sets;
@@ -410,13 +480,18 @@ impl Setting {
                 .iter()
                 .position(|name| name.as_bytes().eq_ignore_ascii_case(text))
                 .map(|name| set(settings, name)),
-            Kind::Node { field } => parse_node(text).map(|node| *field(settings) = node),
+            Kind::Node { field } => or_empty(text, parse_node).map(|node| *field(settings) = node),
+            Kind::File { field } => or_empty(text, parse_path).map(|path| *field(settings) = path),
+            Kind::Credentials => {
+                or_empty(text, Source::parse).map(|source| settings.credentials = source)
+            }
         };
         parsed.ok_or_else(|| {
             let range = match self.default.to_string_lossy() {
                 none if none.is_empty() => self.range.into(),
                 example => format!("{}, such as {example}", self.range),
             };
+            let text = if matches!(self.kind, Kind::Credentials) { b"..." } else { text };
             not_a_value(&self.name.to_string_lossy(), text, &range)
         })
     }
@@ -424,6 +499,7 @@ impl Setting {
     /// The value in use, with its unit.
     pub fn effective(&self, settings: &Settings) -> String {
         let mut settings = settings.clone();
+        let none = || "none".to_owned();
         match &self.kind {
             Kind::Time { field, .. } => time_with_unit(*field(&mut settings)),
             Kind::Size { field, .. } => format!("{} bytes", field(&mut settings)),
@@ -431,8 +507,12 @@ impl Setting {
             Kind::Count { field, .. } => field(&mut settings).to_string(),
             Kind::Choice { names, get, .. } => names[get(&settings)].into(),
             Kind::Node { field } => {
-                field(&mut settings).as_ref().map_or("none".into(), Endpoint::to_string)
+                field(&mut settings).as_ref().map_or_else(none, Endpoint::to_string)
             }
+            Kind::File { field } => field(&mut settings)
+                .as_ref()
+                .map_or_else(none, |path| path.as_os_str().as_bytes().escape_ascii().to_string()),
+            Kind::Credentials => settings.credentials.as_ref().map_or_else(none, Source::to_string),
         }
     }
 }
@@ -496,18 +576,26 @@ fn parse_count(text: &[u8]) -> Option<u32> {
     u32::try_from(number).ok().filter(|_| unit.is_empty())
 }
 
-/// One node in any of the ways in which a save path can name it, or none. A weight is not used.
-fn parse_node(text: &[u8]) -> Option<Option<Endpoint>> {
-    if text.is_empty() {
-        return Some(None);
-    }
+/// What `parse` makes of a text; nothing of an empty one.
+fn or_empty<T>(text: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> Option<Option<T>> {
+    if text.is_empty() { Some(None) } else { parse(text).map(Some) }
+}
+
+/// One node in any of the ways in which a save path can name it. A weight is not used.
+fn parse_node(text: &[u8]) -> Option<Endpoint> {
     match SavePath::parse(text).ok()? {
         SavePath::Pool(nodes) => {
             let [node] = <[_; 1]>::try_from(nodes).ok()?;
-            Some(Some(node.endpoint))
+            Some(node.endpoint)
         }
         SavePath::Local(_) => None,
     }
+}
+
+/// The absolute path of a file: a relative one would depend on where PHP was started.
+fn parse_path(text: &[u8]) -> Option<PathBuf> {
+    let is_path = text.starts_with(b"/") && text.len() <= PATH_BYTES_MAX && !text.contains(&0);
+    is_path.then(|| PathBuf::from(OsString::from_vec(text.to_vec())))
 }
 
 #[cfg(test)]
@@ -542,6 +630,9 @@ mod tests {
             connect_timeout: Duration::from_millis(200),
             request_timeout: Duration::from_millis(500),
             probe_interval: Duration::from_secs(1),
+            credentials: None,
+            redis_wait: 0,
+            tls: TlsFiles::default(),
         };
         assert_eq!(Settings::default(), expected);
     }
@@ -578,6 +669,7 @@ mod tests {
             ("sessclust.request_timeout", ["10ms", "60s"], ["9ms", "2m"]),
             ("sessclust.max_waiters", ["0", "63"], ["64", "1K"]),
             ("sessclust.max_waiters", [" 7 ", "07"], ["", "-1"]),
+            ("sessclust.redis_wait", ["0", "10"], ["11", ""]),
         ] {
             for text in right {
                 assert!(set(name, text).is_ok(), "{name}: {text}");
@@ -628,6 +720,60 @@ mod tests {
         let expected = "sessclust.local_node: \"a\" is not a value of it (a node such as \
                         10.0.0.1:11211, or empty)";
         assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn files_have_absolute_paths() {
+        let longest = format!("/{}", "x".repeat(PATH_BYTES_MAX - 1));
+        let too_long = format!("{longest}x");
+        for name in ["sessclust.tls_ca", "sessclust.tls_certificate", "sessclust.tls_key"] {
+            for text in ["", "/etc/ssl/a b.pem", &longest] {
+                assert!(set(name, text).is_ok(), "{name}: {text}");
+            }
+            for text in ["ca.pem", "~/ca.pem", "/a\0", &too_long] {
+                assert!(set(name, text).is_err(), "{name}: {text}");
+            }
+            let settings = set(name, "/a\n").expect("a path");
+            assert_eq!(setting(name).effective(&settings), "/a\\n");
+        }
+        let tls = set("sessclust.tls_ca", "/a").expect("a path").tls;
+        assert_eq!(tls, TlsFiles { ca: Some("/a".into()), ..TlsFiles::default() });
+        let tls = set("sessclust.tls_key", "/a").expect("a path").tls;
+        assert_eq!(tls, TlsFiles { key: Some("/a".into()), ..TlsFiles::default() });
+    }
+
+    #[test]
+    fn credentials_are_named_and_not_shown() {
+        let name = "sessclust.credentials";
+        let source = |text| set(name, text).map(|settings| settings.credentials);
+        let file = Source::File("/etc/sessclust.credentials".into());
+        assert_eq!(source("/etc/sessclust.credentials").expect("a path"), Some(file));
+        let variable = Source::Variable("REDIS_2".into());
+        assert_eq!(source("env:REDIS_2").expect("a name"), Some(variable));
+        assert_eq!(source("").expect("none"), None);
+        for text in ["/etc/sessclust.credentials", "env:REDIS_2"] {
+            assert_eq!(setting(name).effective(&set(name, text).expect(text)), text);
+        }
+        for text in ["hunter2", "* hunter2", "env:", "env:hunter2=x", "ENV:hunter2"] {
+            let expected = "sessclust.credentials: \"...\" is not a value of it (the path of a \
+                            file, env:NAME, or empty)";
+            assert_eq!(source(text).expect_err(text).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let check = |certificate: Option<&str>, key: Option<&str>| {
+            let [certificate, key] = [certificate, key].map(|path| path.map(PathBuf::from));
+            let tls = TlsFiles { ca: None, certificate, key };
+            Settings { tls, ..Settings::default() }.check()
+        };
+        assert!(check(None, None).is_ok());
+        assert!(check(Some("/c"), Some("/k")).is_ok());
+        for (certificate, key) in [(Some("/c"), None), (None, Some("/k"))] {
+            let error = check(certificate, key).expect_err("one of two");
+            assert!(error.to_string().contains("belong together"), "{error}");
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::id::{Digest, SessionId};
 use super::refuge::{Refuge, StandIn};
 use crate::cluster::{self, Cluster, Copy, Origin, Stamp};
-use crate::config::save_path::{Endpoint, NodeAddress, SavePath};
-use crate::config::{OnOutage, Placement, RingKind, Settings};
+use crate::config::save_path::{NodeAddress, SavePath};
+use crate::config::{OnOutage, Placement, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::PROBE_STEADY_MAX;
 use crate::local::{self, Open, Used};
@@ -215,10 +215,8 @@ impl Locked {
 /// A pool of nodes.
 pub struct Pool {
     nodes: Vec<NodeAddress>,
-    kind: RingKind,
-    replicas: u32,
-    placement: Placement,
-    local_node: Option<Endpoint>,
+    /// The settings that it was opened with.
+    settings: Settings,
     /// What this machine knows about the nodes.
     board: Arc<Board>,
     /// Index of the node that new sessions are to belong to.
@@ -334,11 +332,12 @@ impl Pool {
     /// # Errors
     /// [`ErrorKind::Config`]: settings that contradict each other or the nodes.
     pub fn new(
-        nodes: Vec<NodeAddress>,
+        mut nodes: Vec<NodeAddress>,
         settings: &Settings,
         counters: &'static Counters,
     ) -> Result<Self> {
         settings.check()?;
+        settings.give_access(&mut nodes)?;
         cluster::ring_of(settings.ring, &nodes)?;
         let near = match (settings.placement, &settings.local_node) {
             (Placement::Local, Some(wanted)) => {
@@ -356,10 +355,7 @@ impl Pool {
             board: Arc::new(Board::open(&Cluster::names(&nodes))),
             refuge: Refuge::of(cluster::salt_of(&nodes)),
             nodes,
-            kind: settings.ring,
-            replicas: settings.replicas,
-            placement: settings.placement,
-            local_node: settings.local_node.clone(),
+            settings: settings.clone(),
             near,
             counters,
             live: RefCell::new(None),
@@ -396,11 +392,11 @@ impl Pool {
         let runtime = runtime.map_err(|error| Error::io("cannot wait for nodes", error))?;
         let cluster = Cluster::new(
             self.nodes.clone(),
-            self.kind,
+            self.settings.ring,
             Arc::new(System),
             Queue::open(),
             Arc::clone(&self.board),
-            self.replicas,
+            self.settings.replicas,
             self.counters,
         )?;
         let live = Arc::new(Live {
@@ -563,6 +559,14 @@ fn touch_file(
     Ok(true)
 }
 
+/// The settings that decide what a pool is, besides its nodes; the others are looked at when they
+/// are needed.
+fn decide_pool(settings: &Settings) -> impl PartialEq {
+    let Settings { ring, replicas, placement, local_node, credentials, redis_wait, tls, .. } =
+        settings;
+    (ring, replicas, placement, local_node, credentials, redis_wait, tls)
+}
+
 impl Store {
     /// Opens the store that a save path names.
     ///
@@ -582,8 +586,7 @@ impl Store {
             // A process that changes its user needs another directory.
             Self::Local(store) => store.uid() == local::Store::current_uid(),
             Self::Pool(pool) => {
-                (pool.kind, pool.replicas, pool.placement, &pool.local_node)
-                    == (settings.ring, settings.replicas, settings.placement, &settings.local_node)
+                decide_pool(&pool.settings) == decide_pool(settings)
                     && (settings.on_outage == OnOutage::Fail || pool.refuge.is_own())
             }
         }

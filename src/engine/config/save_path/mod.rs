@@ -40,7 +40,9 @@
 //! parameters, for people put passwords into save paths.
 
 mod node;
-mod parts;
+pub(super) mod parts;
+
+pub use node::{REDIS_PORT, SENTINEL_PORT};
 
 use super::redis::{Redis, Service, Topology};
 use crate::error::{Error, ErrorKind, Result};

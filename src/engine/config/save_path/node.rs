@@ -6,10 +6,14 @@ use crate::error::{Error, Result};
 use crate::limits::SHOWN_BYTES_MAX;
 use std::num::NonZeroU32;
 
-/// The ports of URLs that name none.
+/// The port of a memcached where none is named.
 const MEMCACHED_PORT: u16 = 11211;
-const REDIS_PORT: u16 = 6379;
-const SENTINEL_PORT: u16 = 26379;
+
+/// The port of a Redis where none is named.
+pub const REDIS_PORT: u16 = 6379;
+
+/// The port of a sentinel where none is named.
+pub const SENTINEL_PORT: u16 = 26379;
 
 /// Parameters of phpredis and pecl-memcache that have no place here, and why.
 const OTHER_PARAMETERS: [(&[u8], &str); 7] = [

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 /// Splits the host, checked, from the port behind it.
-pub(super) fn host(text: &[u8], at: usize) -> Result<(String, &[u8])> {
+pub(in crate::config) fn host(text: &[u8], at: usize) -> Result<(String, &[u8])> {
     if text.starts_with(b"[") {
         let end = text.iter().position(|byte| *byte == b']').map_or(text.len(), |end| end + 1);
         let (host, rest) = text.split_at(end);
@@ -49,7 +49,7 @@ fn number(text: &[u8], max: u32) -> Option<u32> {
 }
 
 /// Parses a port with the colon before it, which is at `at`.
-pub(super) fn port(text: &[u8], at: usize) -> Result<u16> {
+pub(in crate::config) fn port(text: &[u8], at: usize) -> Result<u16> {
     text.strip_prefix(b":")
         .and_then(|port| number(port, u16::MAX.into()))
         .and_then(|port| u16::try_from(port).ok().filter(|port| *port > 0))
@@ -71,7 +71,7 @@ pub(super) fn database(text: &[u8], at: usize) -> Result<u32> {
 }
 
 /// Checks the path of a socket that begins at `at`.
-pub(super) fn socket(path: Vec<u8>, at: usize) -> Result<Endpoint> {
+pub(in crate::config) fn socket(path: Vec<u8>, at: usize) -> Result<Endpoint> {
     if path.first() != Some(&b'/') {
         return Err(error(at, "the path has to be absolute: there are three slashes before it"));
     }
@@ -86,7 +86,7 @@ pub(super) fn socket(path: Vec<u8>, at: usize) -> Result<Endpoint> {
 }
 
 /// Decodes the path of a URL, in which %HH stands for a byte; `at` is its position.
-pub(super) fn decode(text: &[u8], at: usize) -> Result<Vec<u8>> {
+pub(in crate::config) fn decode(text: &[u8], at: usize) -> Result<Vec<u8>> {
     let mut path = Vec::with_capacity(text.len());
     let mut rest = text.iter().enumerate();
     while let Some((index, byte)) = rest.next() {
