@@ -21,11 +21,14 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{fs, panic};
 use tempfile::TempDir;
 
+pub mod certificates;
 pub mod classic_only;
 pub mod memcached;
 pub mod pool;
 pub mod proxy;
 pub mod redis;
+pub mod redis_cluster;
+pub mod sentinels;
 
 /// How long a test waits for anything before it fails: far above what a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
