@@ -584,6 +584,10 @@ impl Cluster {
                     let error = self.server_error(&holding.digest, seat.node, error, &text);
                     tally.error = Some(error);
                 }
+                Ok(Some(Answer::Fenced)) => {
+                    seat.part = Part::Refused;
+                    tally.refusal = Some(lost_to_another(&holding.digest));
+                }
                 Ok(_) => refused.push(index),
                 Err(failure) => failed.push((seat.node, failure)),
             }
@@ -770,14 +774,7 @@ impl Cluster {
         let read = self.take_record(holding, index, answers.into_iter().next(), Lock::None);
         match holding.standing(index, None, self.copies) {
             Standing::Overtaken if read.is_ok() => overtaken(holding, index),
-            _ => {
-                let text = format!(
-                    "session {} is in use by another request, after this one lost its lock, not \
-                     saved",
-                    holding.digest
-                );
-                Error::new(ErrorKind::LeaseLost, text)
-            }
+            _ => lost_to_another(&holding.digest),
         }
     }
 
@@ -1123,6 +1120,13 @@ fn overtaken(holding: &Holding, index: usize) -> Error {
         }
     };
     Error::new(kind, format!("session {digest} {what}, not saved"))
+}
+
+fn lost_to_another(digest: &Digest) -> Error {
+    let text = format!(
+        "session {digest} is in use by another request, after this one lost its lock, not saved"
+    );
+    Error::new(ErrorKind::LeaseLost, text)
 }
 
 fn unknown(digest: &Digest, failure: &Failure) -> Error {

@@ -70,6 +70,8 @@ pub enum Answer {
     Missing,
     /// The condition does not hold: the item is there, or has another CAS.
     Refused,
+    /// Nothing was stored, for somebody else has the lock. Only a Redis looks.
+    Fenced,
     /// The server could not do it; why, and its own words, fit to be shown.
     ServerError(ServerError, String),
 }
@@ -82,6 +84,7 @@ impl fmt::Debug for Answer {
             Self::Value { bytes, cas, .. } => write!(f, "Value({} bytes, {cas:?})", bytes.len()),
             Self::Missing => f.write_str("Missing"),
             Self::Refused => f.write_str("Refused"),
+            Self::Fenced => f.write_str("Fenced"),
             Self::ServerError(error, text) => write!(f, "ServerError({error:?}, {text})"),
         }
     }

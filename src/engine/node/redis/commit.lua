@@ -1,11 +1,12 @@
 -- KEYS: record, lock, list, count
 -- ARGV: the record's CAS or '', the record, '' or EX or EXAT and its number, the lock's CAS,
 --       a grant, its life in seconds
+-- Answers 1: stored; 0: another record; -1: no record; -2: somebody else has the lock.
 local holder = cas(KEYS[2])
 local mine = holder == ARGV[5]
 local result
 if not mine and holder ~= '' then
-  result = 0
+  result = -2
 elseif cas(KEYS[1]) ~= ARGV[1] then
   result = refused(KEYS[1])
 else

@@ -138,7 +138,7 @@ struct Expected {
 enum Step {
     Get,
     Add(Cas),
-    /// 1: done, 0: refused, -1: missing; the CAS of what was stored.
+    /// 1: done, 0: refused, -1: missing, -2: not with this lock; the CAS of what was stored.
     Change(Option<Cas>),
     /// The same, and the next command says how many replicas have it.
     ChangeAndWait(Cas),
@@ -804,6 +804,7 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
         (Step::ChangeAndWait(cas), Reply::Integer(1)) => Answer::Done { cas: Some(cas) },
         (Step::Change(_) | Step::ChangeAndWait(_), Reply::Integer(0)) => Answer::Refused,
         (Step::Change(_) | Step::ChangeAndWait(_), Reply::Integer(-1)) => Answer::Missing,
+        (Step::Change(_) | Step::ChangeAndWait(_), Reply::Integer(-2)) => Answer::Fenced,
         (Step::Wait, Reply::Integer(replicas)) => return Ok(Got::Replicas(*replicas)),
         (Step::Touch, Reply::Bulk(b"")) => Answer::Missing,
         (Step::Touch, Reply::Bulk(cas)) => Answer::Done { cas: cas_of(cas) },

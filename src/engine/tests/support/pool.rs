@@ -322,7 +322,7 @@ impl PoolSite {
 pub struct Process {
     pub store: Rc<Store>,
     pub settings: Settings,
-    counters: &'static Counters,
+    pub counters: &'static Counters,
 }
 
 impl Process {
