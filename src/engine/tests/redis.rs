@@ -5,7 +5,7 @@ mod support;
 use sessclust_engine::config::Settings;
 use sessclust_engine::config::credentials::Source;
 use sessclust_engine::config::save_path::SavePath;
-use sessclust_engine::session::Store;
+use sessclust_engine::session::{Access, Store};
 use sessclust_engine::stats::Counters;
 use sessclust_engine::{Error, ErrorKind, Result};
 use std::fs::{self, Permissions};
@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 use support::pool::Process;
 use support::redis::{Redis, key, wait_until};
-use support::{PATIENCE, Request};
+use support::{PATIENCE, Request, id};
 
 const SHOP: &str = "0123456789abcdef0123456789";
 
@@ -209,7 +209,9 @@ fn what_is_no_session_is_not_taken_for_one() {
     server.cli(&["DEL", &record]);
     server.cli(&["SET", &record, "somebody else's value, which is longer"]);
     let mut request = process.request();
-    expect_error(request.try_open(SHOP), ErrorKind::Damaged, "starting anew");
+    let data = request.session.read(id(SHOP), Access::Locked).expect("an empty session");
+    expect_error::<()>(Err(data.loss.expect("a loss")), ErrorKind::Damaged, "starting anew");
+    request.session.delivered();
     request.write(SHOP, b"anew").expect("it replaces what is no record");
     request.close();
     assert_eq!(process.request().peek(SHOP), b"anew");
