@@ -12,12 +12,11 @@ use sessclust_engine::Result;
 use sessclust_engine::cluster::holder::Holder;
 use sessclust_engine::cluster::record::Record;
 use sessclust_engine::cluster::{ring_of, salt_of};
-use sessclust_engine::config::save_path::{Endpoint, NodeAddress, SavePath};
-use sessclust_engine::config::{self, Settings};
+use sessclust_engine::config::Settings;
+use sessclust_engine::config::save_path::{NodeAddress, SavePath};
 use sessclust_engine::session::{Live, Session, Store};
 use sessclust_engine::stats::{Counter, Counters};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::num::NonZeroU32;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -191,26 +190,11 @@ impl PoolSite {
 
     /// The addresses of all nodes.
     pub fn addresses(&self) -> Vec<NodeAddress> {
-        self.addresses_of(&self.all())
-    }
-
-    fn addresses_of(&self, nodes: &[usize]) -> Vec<NodeAddress> {
-        let address = |index: &usize| {
-            let node = &self.nodes[*index];
-            let endpoint = match node.proxy.address() {
-                Address::Unix(path) => Endpoint::Unix(path.clone()),
-                Address::Tcp(address) => {
-                    Endpoint::Tcp { host: address.ip().to_string(), port: address.port() }
-                }
-            };
-            let weight = NonZeroU32::new(node.weight).expect("a weight");
-            let service = match self.service {
-                Service::Memcached => config::redis::Service::Memcached,
-                Service::Redis => config::redis::Service::Redis(Box::default()),
-            };
-            NodeAddress { endpoint, weight, service }
-        };
-        nodes.iter().map(address).collect()
+        let path = self.save_path(&self.all());
+        match SavePath::parse(path.as_bytes()).expect("a save path") {
+            SavePath::Pool(nodes) => nodes,
+            SavePath::Local(_) => unreachable!("{path} is no directory"),
+        }
     }
 
     fn all(&self) -> Vec<usize> {
@@ -225,7 +209,7 @@ impl PoolSite {
     /// A process with a pool of some of the nodes.
     pub fn process_of(&self, nodes: &[usize]) -> Process {
         let counters: &'static Counters = Box::leak(Box::default());
-        let path = SavePath::Pool(self.addresses_of(nodes));
+        let path = SavePath::parse(self.save_path(nodes).as_bytes()).expect("a save path");
         let store = Store::open(path, &self.settings, counters).expect("a pool");
         Process { store: Rc::new(store), settings: self.settings.clone(), counters }
     }
