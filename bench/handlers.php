@@ -122,5 +122,20 @@ return [
         'ini' => ['sessclust.write' => 'delayed'],
         'server' => 'memcached',
     ],
+    'sessclust-redis' => [
+        'label' => 'sessclust, redis',
+        'extensions' => ['sessclust'],
+        'handler' => 'sessclust',
+        'path' => 'redis+unix://{socket}',
+        'server' => 'redis',
+    ],
+    'sessclust-redis-delayed' => [
+        'label' => 'sessclust, redis, delayed',
+        'extensions' => ['sessclust'],
+        'handler' => 'sessclust',
+        'path' => 'redis+unix://{socket}',
+        'ini' => ['sessclust.write' => 'delayed'],
+        'server' => 'redis',
+    ],
     ...$pools,
 ];

@@ -65,8 +65,8 @@ final class Bench
     {
         $handlers = [];
         foreach ($rows as $name => $row) {
-            $wanted = in_array($name, $this->options->only, true) || $row['handler'] === 'files';
-            if ($this->options->only && !$wanted) {
+            $wanted = array_intersect([$name, $row['server'] ?? ''], $this->options->only);
+            if ($this->options->only && !$wanted && $row['handler'] !== 'files') {
                 continue;
             }
             $directory = ($this->places[$row['place'] ?? ''] ?? $this->scratch) . "/$name";

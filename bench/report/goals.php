@@ -11,9 +11,10 @@ declare(strict_types=1);
 function goals(array $results): array
 {
     return [
-        'embedded store' => embedded_goals($results),
-        'memcached pool' => memcached_goals($results),
-        'second copy' => replica_goals($results),
+        'the embedded store' => embedded_goals($results),
+        'the memcached pool' => memcached_goals($results),
+        'Redis' => redis_goals($results),
+        'the second copy' => replica_goals($results),
     ];
 }
 
@@ -117,6 +118,43 @@ function memcached_goals(array $results): array
     return array_values(array_filter($goals));
 }
 
+function redis_goals(array $results): array
+{
+    [$through, $delayed] = ['sessclust-redis', 'sessclust-redis-delayed'];
+    $goals = [];
+    foreach (['4 KB', '100 B'] as $size) {
+        $ratio = fn ($ours, $peer) => ratio_of_rounds(
+            $results['cycle'][$size], $ours, $peer, 'round_medians_us',
+        );
+        array_push(
+            $goals,
+            goal("cycle of $size: share of php-redis's time", $ratio($through, 'redis'), '<=', 0.55),
+            figure(
+                "cycle of $size: share of php-redis's time, persistent",
+                $ratio($through, 'redis-persistent'),
+            ),
+            goal(
+                "cycle of $size, delayed: share of php-redis's time",
+                $ratio($delayed, 'redis'), '<=', 0.35,
+            ),
+        );
+    }
+
+    $contention = $results['contention'];
+    $ratio = fn ($peer) => ratio_of_rounds($contention, $through, $peer, 'round_per_second');
+    $increments = CONTENDERS . " processes, one session: times php-redis's increments a second";
+    array_push(
+        $goals,
+        goal($increments, $ratio('redis'), '>=', 5.0),
+        figure("$increments, persistent", $ratio('redis-persistent')),
+        goal(
+            CONTENDERS . ' processes, one session: longest wait, times the mean',
+            $contention[$through]['longest_of_mean']['median'] ?? null, '<=', 10.0,
+        ),
+    );
+    return array_values(array_filter($goals));
+}
+
 /** What two copies in a pool of three nodes may cost more than one. */
 function replica_goals(array $results): array
 {
@@ -166,10 +204,10 @@ function figure(string $figure, ?float $measured): ?array
     ];
 }
 
-function goal_table(string $store, array $goals): ?array
+function goal_table(string $what, array $goals): ?array
 {
     return $goals === [] ? null : [
-        'title' => "Goals of the $store",
+        'title' => "Goals of $what",
         'note' => 'Medians of the rounds, and a longest wait in ms the worst of all rounds.',
         'head' => ['goal', 'limit', 'measured', 'result'],
         'rows' => array_map(fn (array $goal) => [

@@ -17,18 +17,21 @@ function tables(Bench $bench, array $results): array
         array_keys($bench->workers), fn ($name) => !str_starts_with($name, 'sessclust'),
     );
     return array_filter([
-        goal_table('embedded store', $results['goals']['embedded store']),
-        goal_table('memcached pool', $results['goals']['memcached pool']),
-        goal_table('second copy', $results['goals']['second copy']),
+        ...array_map(goal_table(...), array_keys($results['goals']), $results['goals']),
         cycle_table($results['cycle'], $label),
         peer_table(
-            'embedded store', $results['cycle'], $label,
+            "sessclust's embedded store", $results['cycle'], $label,
             ['sessclust', 'sessclust-tmpfs'], array_diff($peers, ['raw']),
         ),
         peer_table(
-            'memcached pool', $results['cycle'], $label,
+            "sessclust's memcached pool", $results['cycle'], $label,
             ['sessclust-memcached', 'sessclust-memcached-delayed'],
             array_diff($peers, ['files', 'files-tmpfs']),
+        ),
+        peer_table(
+            'sessclust with a Redis', $results['cycle'], $label,
+            ['sessclust-redis', 'sessclust-redis-delayed'],
+            array_diff($peers, ['files', 'files-tmpfs', 'raw']),
         ),
         contention_table($results['contention'], $label),
         web_table($results['web'], $label),
@@ -62,9 +65,9 @@ function cycle_table(array $cycle, callable $label): array
     ];
 }
 
-/** How many times as long the `$peers` take as each of the handlers `$ours` with our `$store`. */
+/** How many times as long the `$peers` take as each of the handlers `$ours`, which are `$what`. */
 function peer_table(
-    string $store, array $cycle, callable $label, array $ours, array $peers,
+    string $what, array $cycle, callable $label, array $ours, array $peers,
 ): ?array {
     $head = ['handler'];
     $rows = [];
@@ -80,7 +83,7 @@ function peer_table(
         }
     }
     return $rows ? [
-        'title' => "How many times as long as sessclust's $store",
+        'title' => "How many times as long as $what",
         'note' => 'Ratio of the medians of each round: median of the rounds (10th to 90th '
             . 'percentile). Above 1, sessclust is faster.',
         'head' => $head,
