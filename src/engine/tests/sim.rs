@@ -98,7 +98,7 @@ fn seeds_with_one_copy_on_redis() {
 
 #[test]
 fn seeds_with_replicas_on_redis() {
-    search(Service::Redis, None, SEEDS / 4);
+    search(Service::Redis, None, SEEDS / 8);
 }
 
 #[test]
