@@ -79,6 +79,9 @@ pub const ASLEEP_MIN: Duration = Duration::from_millis(50);
 /// Tries to ask a node by a process that stands still again each time, at most.
 pub const ASLEEP_TRIES: u32 = 4;
 
+/// Time between two tries to connect to the server that takes the place of one that has failed.
+pub const FAILOVER_PAUSE: Duration = Duration::from_millis(20);
+
 /// How long an answer is still read for when its time is up: it has arrived while another node was
 /// waited for, or it has not.
 pub const LATE_ANSWER_GRACE: Duration = Duration::from_millis(5);
@@ -185,6 +188,13 @@ pub const MEMCACHED_LIST_BUSY_MAX: Duration = Duration::from_secs(30);
 
 /// See [`MEMCACHED_LIST_BUSY_MAX`].
 pub const MEMCACHED_LIST_BUSY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Pause before sentinels are asked again that name a server which is no primary, at first and at
+/// most. A failover takes seconds.
+pub const SENTINEL_PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// See [`SENTINEL_PAUSE_MIN`].
+pub const SENTINEL_PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Largest value that a Redis takes, in bytes, with what stands in front of a record. Source: its
 /// `proto-max-bulk-len`, 512 MB by default.

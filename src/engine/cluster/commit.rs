@@ -6,6 +6,7 @@
 //! blindly: that one is locked and read first.
 
 use super::open::copy_of;
+use super::read::Found;
 use super::record::{Record, Stamp};
 use super::{Cluster, Holding, Keys, Lock, Part, Posted, Seat, delete, get, set, timeouts, touch};
 use crate::config::{Settings, WriteMode};
@@ -153,9 +154,11 @@ impl Cluster {
             }
             WriteMode::Through => self.exchange(node, &timeouts, &asked).await,
         };
-        if answers.as_ref().is_err_and(Failure::is_stale) {
+        if let Err(failure) = &answers
+            && self.is_worth_a_retry(node, failure, &timeouts)
+        {
             // The CAS of the lock was good for that connection: it is asked for again.
-            answers = self.exchange(node, &timeouts, &[asked[0], get(keys.lock())]).await;
+            answers = self.exchange_again(node, &timeouts, &[asked[0], get(keys.lock())]).await;
             if let (Ok([_, Answer::Value { bytes, cas: Some(cas), .. }]), Lock::Held(_, lease)) =
                 (answers.as_deref(), lock)
                 && *bytes == holding.lock_value
@@ -425,8 +428,9 @@ impl Cluster {
         let list = self.list(digest);
         let mut failure = None;
         let mut made = 0;
-        for node in self.set_of(&list) {
-            match self.post_again(node, &timeouts(settings), &asked, Posted::Nothing).await {
+        let timeouts = timeouts(settings);
+        for node in self.set_of(&list, &timeouts) {
+            match self.post_again(node, &timeouts, &asked, Posted::Nothing).await {
                 Ok(()) => made += 1,
                 Err(failed) => failure = Some(failed),
             }
@@ -695,7 +699,7 @@ impl Cluster {
         self.look_again(holding).await?;
         // Taken again just now, or by the thread that renews them.
         for index in 0..holding.seats.len() {
-            if holding.standing(index, None, self.copies) == Standing::Overtaken {
+            if holding.standing(index, None, self) == Standing::Overtaken {
                 return Err(overtaken(holding, index));
             }
         }
@@ -772,7 +776,7 @@ impl Cluster {
             Err(failure) => return holding.failed(&failure),
         };
         let read = self.take_record(holding, index, answers.into_iter().next(), Lock::None);
-        match holding.standing(index, None, self.copies) {
+        match holding.standing(index, None, self) {
             Standing::Overtaken if read.is_ok() => overtaken(holding, index),
             _ => lost_to_another(&holding.digest),
         }
@@ -810,7 +814,7 @@ impl Cluster {
 
     /// What a node that was just read has to do with the store that is going on.
     fn judge(&self, holding: &mut Holding, index: usize, tally: &mut Tally) {
-        match holding.standing(index, tally.writer, self.copies) {
+        match holding.standing(index, tally.writer, self) {
             Standing::Stored => {
                 holding.seats[index].part = Part::Stored;
                 tally.stored += 1;
@@ -832,7 +836,8 @@ impl Cluster {
         failure: &Failure,
         tally: &mut Tally,
     ) -> bool {
-        let is_cut = failure.is_worth_a_retry() || failure.cause == Cause::Cut;
+        let is_cut =
+            failure.cause == Cause::Cut || self.is_worth_a_retry(node, failure, &holding.timeouts);
         let is_in = is_cut && self.join(holding, node, tally).await;
         if !is_in {
             self.drop_out(holding, node);
@@ -966,10 +971,12 @@ impl Cluster {
                 1 => copies.split_off(1),
                 _ => Vec::new(),
             };
-            let mut stored = copies.iter().filter(|found| found.stamp == Some(stamp)).count();
-            copies.retain(|found| {
-                found.stamp != Some(stamp) && found.link == self.nodes[found.node].link()
-            });
+            // Where replicas are waited for, nobody knows whether they have it.
+            let is_stored = |found: &&Found| {
+                found.stamp == Some(stamp) && !self.nodes[found.node].awaits_replicas()
+            };
+            let mut stored = copies.iter().copied().filter(is_stored).count();
+            copies.retain(|found| !is_stored(found) && found.link == self.nodes[found.node].link());
             let mut asked = Vec::with_capacity(copies.len());
             for found in copies {
                 self.check_size(digest, found.node, keys.record(), bytes.len(), data.len())?;
@@ -1096,12 +1103,19 @@ impl Holding {
     /// How a node's record compares with what this request has read, and stored as `writer`. With
     /// one copy, a record that is missing though there was one counts as overtaken too: the node
     /// has lost what this request has read.
-    fn standing(&self, index: usize, writer: Option<u64>, copies: usize) -> Standing {
+    ///
+    /// Where replicas are waited for, what this request has stored is stored again, for they may
+    /// not have it. And what is older than what was read may be what others have stored since, on a
+    /// server that was made the primary without having it.
+    fn standing(&self, index: usize, writer: Option<u64>, cluster: &Cluster) -> Standing {
         let seat = &self.seats[index];
+        let (is_only, awaits) = (cluster.copies == 1, cluster.nodes[seat.node].awaits_replicas());
         match seat.stamp {
+            Some(stamp) if Some(stamp.writer) == writer && awaits => Standing::Base,
             Some(stamp) if Some(stamp.writer) == writer => Standing::Stored,
             found if found > self.read => Standing::Overtaken,
-            None if copies == 1 && seat.read.is_some() => Standing::Overtaken,
+            found if is_only && awaits && found != self.read => Standing::Overtaken,
+            None if is_only && seat.read.is_some() => Standing::Overtaken,
             _ => Standing::Base,
         }
     }

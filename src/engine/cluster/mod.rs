@@ -48,7 +48,7 @@ use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::config::{RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{
-    ASLEEP_TRIES, BIRTHS_TOGETHER_US, DRAWS_MAX, ID_BYTES_MAX, LIFETIME_DEFAULT_S,
+    ASLEEP_TRIES, BIRTHS_TOGETHER_US, DRAWS_MAX, FAILOVER_PAUSE, ID_BYTES_MAX, LIFETIME_DEFAULT_S,
     LOCK_LEASE_MARGIN,
 };
 use crate::machine::{Birth, Board, Queue, Ticket};
@@ -65,7 +65,7 @@ use record::{Record, RecordError};
 use ring::{Ketama, Ring, RingNode};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A pool, as one process sees it.
@@ -471,8 +471,10 @@ impl Cluster {
     }
 
     /// The nodes that are to keep a session, in the order of its list: the first ones that are up.
-    fn set_of(&self, list: &[usize]) -> Vec<usize> {
+    fn set_of(&self, list: &[usize], timeouts: &Timeouts) -> Vec<usize> {
         let mut set: Vec<usize> = Vec::with_capacity(self.copies);
+        let first = list.iter().copied().find(|node| !self.board.is_drained(*node));
+        set.extend(first.filter(|node| self.may_fail_over(*node, timeouts)));
         while set.len() < self.copies
             && let Some(node) = self.next_usable(list, |node| set.contains(&node))
         {
@@ -583,6 +585,41 @@ impl Cluster {
         }
     }
 
+    /// Whether a node that does not answer is one that others need not take the place of: it keeps
+    /// the only copy of its sessions, and another server may have them at any moment.
+    fn may_fail_over(&self, node: usize, timeouts: &Timeouts) -> bool {
+        if self.copies > 1 || !self.nodes[node].has_failover() || timeouts.failover.is_zero() {
+            return false;
+        }
+        // Of all requests of this machine, none waits beyond that.
+        let down = self.board.down_since(node);
+        down.is_none_or(|since| self.world.uptime().abs_diff(since) < timeouts.failover)
+    }
+
+    /// Waits for the server that takes the place of one that has failed, and connects to it, where
+    /// that may happen.
+    async fn reach(&mut self, node: usize, timeouts: &Timeouts) -> Result<(), Failure> {
+        if !self.may_fail_over(node, timeouts) {
+            return Ok(());
+        }
+        loop {
+            let result = self.nodes[node].connect(&*self.world, timeouts).await;
+            let is_expected = result.as_ref().is_err_and(|error| error.cause == Cause::Failover);
+            if !is_expected || !self.may_fail_over(node, timeouts) {
+                return result;
+            }
+            // Others have to know as well, and since when.
+            let _ = self.noted(node, result);
+            sleep(FAILOVER_PAUSE).await;
+        }
+    }
+
+    /// Whether asking again is worth it, where that does no harm.
+    fn is_worth_a_retry(&self, node: usize, failure: &Failure, timeouts: &Timeouts) -> bool {
+        let is_lost = matches!(failure.cause, Cause::Timeout | Cause::Cut | Cause::Failover);
+        failure.is_worth_a_retry() || is_lost && self.may_fail_over(node, timeouts)
+    }
+
     /// Sends requests to a node and waits for the answers.
     async fn exchange(
         &mut self,
@@ -590,7 +627,10 @@ impl Cluster {
         timeouts: &Timeouts,
         requests: &[Request<'_>],
     ) -> Result<Vec<Answer>, Failure> {
-        let result = self.nodes[node].exchange(&*self.world, timeouts, requests).await;
+        let result = match self.reach(node, timeouts).await {
+            Ok(()) => self.nodes[node].exchange(&*self.world, timeouts, requests).await,
+            Err(failure) => Err(failure),
+        };
         if result.is_ok() {
             self.answered(node);
         }
@@ -598,8 +638,8 @@ impl Cluster {
     }
 
     /// As [`Cluster::exchange`], for requests that do no harm when they are carried out twice: a
-    /// connection that was closed while it was idle is replaced, and a node is not blamed for a
-    /// process that stood still.
+    /// connection that was closed while it was idle is replaced, a failover is followed, and a node
+    /// is not blamed for a process that stood still.
     async fn exchange_again(
         &mut self,
         node: usize,
@@ -608,10 +648,12 @@ impl Cluster {
     ) -> Result<Vec<Answer>, Failure> {
         let mut result = self.exchange(node, timeouts, requests).await;
         for _ in 1..ASLEEP_TRIES {
-            if !result.as_ref().is_err_and(Failure::is_worth_a_retry) {
-                break;
+            match &result {
+                Err(failure) if self.is_worth_a_retry(node, failure, timeouts) => {
+                    result = self.exchange(node, timeouts, requests).await;
+                }
+                _ => break,
             }
-            result = self.exchange(node, timeouts, requests).await;
         }
         result
     }
@@ -624,7 +666,10 @@ impl Cluster {
     ) -> Vec<Result<Vec<Answer>, Failure>> {
         let mut sent = Vec::with_capacity(asked.len());
         for (node, requests) in asked {
-            sent.push(self.nodes[*node].send(&*self.world, timeouts, requests).await);
+            sent.push(match self.reach(*node, timeouts).await {
+                Ok(()) => self.nodes[*node].send(&*self.world, timeouts, requests).await,
+                Err(failure) => Err(failure),
+            });
         }
         let waits = sent.iter().filter(|sent| sent.is_ok()).count() as u64;
         self.shared_waits += waits.saturating_sub(1);
@@ -650,7 +695,9 @@ impl Cluster {
     ) -> Vec<Result<Vec<Answer>, Failure>> {
         let mut results = self.exchange_all(timeouts, asked).await;
         for ((node, requests), result) in asked.iter().zip(&mut results) {
-            if result.as_ref().is_err_and(Failure::is_worth_a_retry) {
+            if let Err(failure) = result
+                && self.is_worth_a_retry(*node, failure, timeouts)
+            {
                 *result = self.exchange_again(*node, timeouts, requests).await;
             }
         }
@@ -670,7 +717,10 @@ impl Cluster {
         if requests.iter().any(|request| !request.is_quiet()) {
             self.posted.push((tag, posted));
         }
-        let result = self.nodes[node].post(&*self.world, timeouts, requests, tag).await;
+        let result = match self.reach(node, timeouts).await {
+            Ok(()) => self.nodes[node].post(&*self.world, timeouts, requests, tag).await,
+            Err(failure) => Err(failure),
+        };
         if result.is_err() {
             // The caller knows by now.
             self.posted.retain(|(posted, _)| *posted != tag);
@@ -698,7 +748,7 @@ impl Cluster {
         let Err(failure) = &result else { return result };
         self.counters.add(
             match failure.cause {
-                Cause::Connect | Cause::Shortage => Counter::ConnectFailures,
+                Cause::Connect | Cause::Shortage | Cause::Failover => Counter::ConnectFailures,
                 Cause::Closed | Cause::Stale => Counter::Reconnects,
                 Cause::Timeout => Counter::Timeouts,
                 Cause::Cut | Cause::Nonsense => Counter::BrokenConnections,
@@ -780,5 +830,9 @@ fn since_epoch(time: SystemTime) -> Duration {
 
 /// The timeouts of these settings.
 pub fn timeouts(settings: &Settings) -> Timeouts {
-    Timeouts { connect: settings.connect_timeout, request: settings.request_timeout }
+    Timeouts {
+        connect: settings.connect_timeout,
+        request: settings.request_timeout,
+        failover: settings.lock_wait,
+    }
 }

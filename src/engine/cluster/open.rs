@@ -87,7 +87,7 @@ impl Cluster {
     ) -> Result<Duration> {
         let token = self.world.random();
         let list = self.list(digest);
-        let set = self.set_of(&list);
+        let set = self.set_of(&list, &timeouts(settings));
         let stage = "cannot be opened";
         if set.is_empty() {
             return Err(self.no_node(digest, stage, None, &list));
@@ -199,7 +199,10 @@ impl Cluster {
                     left = left.min(not_yet);
                 }
             }
+            // It has time until the commit.
+            let failover = std::mem::take(&mut holding.timeouts.failover);
             self.keep_seats(&mut holding).await;
+            holding.timeouts.failover = failover;
             next = Some(next.map_or(left, |next| next.min(left)));
             self.held.push(holding);
         }
@@ -614,6 +617,10 @@ impl Cluster {
         self.renew().await;
         self.keep_seats(holding).await;
         let node = holding.seats[index].node;
+        let reached = self.reach(node, &holding.timeouts).await;
+        if let Err(failure) = self.noted(node, reached) {
+            return self.asked_in_vain(holding, node, &failure);
+        }
         let (keys, value) = (Keys::of(&holding.digest), holding.lock_value.clone());
         let turn = Turn { key: keys.lock(), value: &value, ttl: holding.lock_ttl(self) };
         // What this process holds besides has to be kept meanwhile, over this connection perhaps.
@@ -710,14 +717,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// A node has failed while its lock was waited for. What was cut is asked for again.
+    /// A node has failed while its lock was waited for. What was cut is asked for again, and so is
+    /// one that may fail over.
     fn asked_in_vain(
         &mut self,
         holding: &mut Holding,
         node: usize,
         failure: &Failure,
     ) -> Result<()> {
-        if failure.is_worth_a_retry() || failure.cause == Cause::Cut {
+        if failure.cause == Cause::Cut || self.is_worth_a_retry(node, failure, &holding.timeouts) {
             return Ok(());
         }
         match holding.failed(failure) {

@@ -93,7 +93,7 @@ impl Cluster {
         stage: &str,
     ) -> Result<Survey> {
         let list = self.list(digest);
-        let mut wanted = self.set_of(&list);
+        let mut wanted = self.set_of(&list, &timeouts(settings));
         let mut survey = Survey {
             list,
             copies: Vec::new(),

@@ -185,6 +185,12 @@ impl Board {
         state.is_down && state.mark != 0
     }
 
+    /// When a node that is down was taken down.
+    pub fn down_since(&self, node: usize) -> Option<Duration> {
+        let slot = self.slot(node);
+        slot.state().is_down.then(|| Duration::from_millis(slot.since.load(SeqCst)))
+    }
+
     /// For how long a node that has answered has to go on answering until it is used again.
     pub fn steady(&self, node: usize) -> Duration {
         Duration::from_millis(self.slot(node).state().steady())

@@ -97,6 +97,9 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From sending requests to the last of their answers.
     pub request: Duration,
+    /// From when a node was taken down until no server is expected any more to take the place of
+    /// the one that has failed.
+    pub failover: Duration,
 }
 
 /// What went wrong with a node, as far as it matters what is done about it.
@@ -107,6 +110,9 @@ pub enum Cause {
     /// No connection could be made for want of descriptors, ports or memory on this machine, which
     /// says nothing about the node. Nothing was sent.
     Shortage,
+    /// The server that has the sessions is not to be had, and another one may be about to take its
+    /// place. Nothing was sent.
+    Failover,
     /// A connection that was idle turned out to be closed before anything was sent.
     Closed,
     /// A connection that was idle turned out to be closed: no answer to anything that was sent.
@@ -147,7 +153,7 @@ impl Failure {
     /// Whether it is the node that could not be reached or has not answered, as far as can be told
     /// from here. What was cut may be connected to again.
     pub fn is_of_the_node(&self) -> bool {
-        matches!(self.cause, Cause::Connect | Cause::Timeout) && !self.was_asleep
+        matches!(self.cause, Cause::Connect | Cause::Failover | Cause::Timeout) && !self.was_asleep
     }
 
     /// Whether the node was waited for in vain, to connect or to answer.
@@ -157,7 +163,8 @@ impl Failure {
 
     /// Whether the node may have carried out what it was sent, or may still.
     pub fn may_have_been_sent(&self) -> bool {
-        !matches!(self.cause, Cause::Connect | Cause::Shortage | Cause::Closed)
+        use Cause::{Closed, Connect, Failover, Shortage};
+        !matches!(self.cause, Connect | Shortage | Failover | Closed)
     }
 
     /// Whether a connection was to blame that had been closed while it was idle: another one may
@@ -272,16 +279,29 @@ impl Node {
         self.connection.as_ref().map(Connection::server)
     }
 
+    /// Whether another server takes the place of one that fails.
+    pub fn has_failover(&self) -> bool {
+        self.address.sentinel_name().is_some()
+    }
+
+    /// Whether a record counts as stored there only when replicas have it too.
+    pub fn awaits_replicas(&self) -> bool {
+        self.address.as_redis().is_some_and(|redis| redis.access.wait_replicas > 0)
+    }
+
     /// How often an answer was waited for.
     pub fn round_trips(&self) -> u64 {
         self.round_trips
     }
 
-    /// Connects, if no connection stands.
+    /// Connects, if no connection stands that can be trusted.
     ///
     /// # Errors
-    /// [`Cause::Connect`], [`Cause::Shortage`].
+    /// [`Cause::Connect`], [`Cause::Shortage`], [`Cause::Failover`].
     pub async fn connect(&mut self, world: &dyn World, timeouts: &Timeouts) -> Result<(), Failure> {
+        if self.connection.as_ref().is_some_and(Connection::has_unasked_input) {
+            self.close();
+        }
         if self.connection.is_some() {
             return Ok(());
         }
@@ -306,10 +326,11 @@ impl Node {
         let reason = broken.within(timeouts.connect, "sessclust.connect_timeout");
         let text = format!("cannot connect to {}: {reason}", self.address);
         let cause = match broken.cause {
-            Cause::Shortage => Cause::Shortage,
+            cause @ (Cause::Shortage | Cause::Failover) => cause,
             _ => Cause::Connect,
         };
-        let failure = Failure::new(cause, text, broken.cause == Cause::Timeout);
+        let has_waited = matches!(broken.cause, Cause::Timeout | Cause::Failover);
+        let failure = Failure::new(cause, text, has_waited);
         Err(failure.after(deadline))
     }
 
@@ -460,6 +481,11 @@ impl Node {
         timeouts: &Timeouts,
     ) -> Result<Option<Option<Grant>>, Failure> {
         let connection = self.connection.as_mut().expect("who waits keeps it open");
+        if connection.has_unasked_input() {
+            let text = format!("node {}: another server may have taken its place", self.address);
+            self.close();
+            return Err(Failure::new(Cause::Closed, text, false));
+        }
         connection.set_patience(piece);
         self.deadline = Instant::now() + piece;
         let waiting = async { connection.redis().ok_or_else(no_queue)?.granted().await };
@@ -511,12 +537,9 @@ impl Node {
 
     /// Connects, if no connection stands that can be trusted.
     async fn ready(&mut self, world: &dyn World, timeouts: &Timeouts) -> Result<(), Failure> {
-        if self.connection.as_ref().is_some_and(Connection::has_unasked_input) {
-            self.close();
-        }
-        let is_new = self.connection.is_none();
+        let links = self.links;
         self.connect(world, timeouts).await?;
-        if is_new && self.marks_birth {
+        if self.links > links && self.marks_birth {
             self.ask_birth(world, timeouts).await?;
         }
         Ok(())
@@ -626,7 +649,7 @@ struct Broken {
 impl Broken {
     fn of_io(error: &std::io::Error) -> Self {
         let cause = match error.kind() {
-            std::io::ErrorKind::TimedOut => Cause::Timeout,
+            std::io::ErrorKind::TimedOut => return Self::late(),
             _ => Cause::Cut,
         };
         Self { cause, reason: error.to_string() }
@@ -638,7 +661,7 @@ impl Broken {
             // What runs out here, source: socket(2), connect(2).
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
             | Some(Errno::ADDRNOTAVAIL) => Cause::Shortage,
-            _ if error.kind() == std::io::ErrorKind::TimedOut => Cause::Timeout,
+            _ if error.kind() == std::io::ErrorKind::TimedOut => return Self::late(),
             _ => Cause::Connect,
         };
         Self { cause, reason: error.to_string() }
@@ -646,13 +669,15 @@ impl Broken {
 
     /// No answer in time.
     fn late() -> Self {
-        Self::of_io(&std::io::ErrorKind::TimedOut.into())
+        Self { cause: Cause::Timeout, reason: String::new() }
     }
 
     /// What is said of it, `patience` being what `setting` allowed.
     fn within(&self, patience: Duration, setting: &str) -> String {
         match self.cause {
-            Cause::Timeout => format!("no answer within {} ({setting})", time_with_unit(patience)),
+            Cause::Timeout if self.reason.is_empty() => {
+                format!("no answer within {} ({setting})", time_with_unit(patience))
+            }
             _ => self.reason.clone(),
         }
     }

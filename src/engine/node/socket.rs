@@ -7,6 +7,7 @@
 
 use super::Stream;
 use crate::limits::LATE_ANSWER_GRACE;
+use rustix::io::Errno;
 use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{RecvFlags, recv};
 use std::io::{self, Read, Write};
@@ -74,7 +75,9 @@ where
     }
 
     fn has_input(&self) -> bool {
-        recv(&self.socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_ok()
+        // An end or an error is something, too.
+        let read = recv(&self.socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        read != Err(Errno::AGAIN)
     }
 }
 

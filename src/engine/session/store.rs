@@ -286,7 +286,7 @@ impl Live {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build();
         // Without the means to look, somebody else's turn comes.
         let Ok(runtime) = runtime else { return false };
-        let timeouts = Timeouts { connect: timeout, request: timeout };
+        let timeouts = Timeouts { connect: timeout, request: timeout, failover: Duration::ZERO };
         let address = &self.nodes[node];
         let result = runtime.block_on(Node::probe(&System, address, &timeouts));
         let now = System.uptime();

@@ -159,6 +159,7 @@ fn ask(runtime: &Runtime, socket: &Path, name: &str, expected: Cause) {
     let timeouts = Timeouts {
         connect: limit(expected == Cause::Connect),
         request: limit(expected == Cause::Timeout),
+        failover: Duration::ZERO,
     };
     let started = Instant::now();
     let result = runtime.block_on(node.exchange(&System, &timeouts, &[get("a")]));
@@ -353,7 +354,7 @@ fn answers_are_never_taken_for_those_of_other_requests() {
     let mut random = seeded();
     let world = Mistakes { seeds: AtomicU64::new(random.u64(..)) };
     let timeout = Duration::from_millis(5);
-    let timeouts = Timeouts { connect: timeout, request: timeout };
+    let timeouts = Timeouts { connect: timeout, request: timeout, failover: Duration::ZERO };
     let mut node = node(Path::new("/nowhere"));
     let (mut done, mut causes) = (0, Vec::new());
     runtime().block_on(async {

@@ -295,7 +295,7 @@ fn a_probe_has_a_connection_of_its_own_and_closes_it() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let probe = |timeout| {
-        let timeouts = Timeouts { connect: timeout, request: timeout };
+        let timeouts = Timeouts { connect: timeout, request: timeout, failover: Duration::ZERO };
         runtime.block_on(Node::probe(&System, address, &timeouts))
     };
     let started = Instant::now();

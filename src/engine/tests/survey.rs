@@ -14,7 +14,8 @@ use std::time::Duration;
 use support::PATIENCE;
 use support::memcached::Memcached;
 
-const TIMEOUTS: Timeouts = Timeouts { connect: PATIENCE, request: PATIENCE };
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: PATIENCE, request: PATIENCE, failover: Duration::ZERO };
 
 fn block_on<T>(task: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -27,9 +27,11 @@
 //! * A count that is too high ends when nobody has come for a while. One that is too low is
 //!   corrected by those who poke.
 
+mod sentinel;
+
 use super::buffered::Buffered;
 use super::{Answer, Broken, Cause, Late, Stream, Tag, Turn, World};
-use crate::config::redis::Redis as Service;
+use crate::config::redis::{Login, Redis as Service, Topology};
 use crate::config::save_path::Endpoint;
 use crate::error::shown;
 use crate::limits::MEMCACHED_SPAN_S_MAX;
@@ -116,6 +118,11 @@ pub(super) struct Redis {
     batch: u32,
     /// The answer to a record that was stored, while replicas are waited for.
     stored: Option<Answer>,
+    /// How many replicas the server had when it was connected to, if it is one of those that
+    /// sentinels name.
+    replicas: Option<usize>,
+    /// On which a sentinel says that they name another one now.
+    news: Option<Box<dyn Stream>>,
     version: String,
 }
 
@@ -225,6 +232,9 @@ impl Redis {
         service: &Service,
         patience: Duration,
     ) -> Result<Self, Broken> {
+        if let Topology::Sentinel { name, others } = &service.topology {
+            return sentinel::open(world, name, (endpoint, others), service, patience).await;
+        }
         let started = Instant::now();
         let stream = connect(world, endpoint, service, patience).await?;
         let left = patience.saturating_sub(started.elapsed());
@@ -249,21 +259,25 @@ impl Redis {
             lease_s: 1,
             batch: 0,
             stored: None,
+            replicas: None,
+            news: None,
             version: String::new(),
         };
         redis.buffered.set_patience(patience);
         let database = service.database.to_string();
         let output = &mut redis.buffered.output;
         if let Some(login) = &service.access.login {
-            let user = login.user.as_deref().map(str::as_bytes);
-            let words = [Some(&b"AUTH"[..]), user, Some(login.password.0.as_bytes())];
-            encode(&words.into_iter().flatten().collect::<Vec<_>>(), output);
+            log_in(login, output);
         }
         if service.database != 0 {
             encode(&[b"SELECT", database.as_bytes()], output);
         }
         let commands =
             usize::from(service.access.login.is_some()) + usize::from(service.database != 0);
+        let may_change = matches!(service.topology, Topology::Sentinel { .. });
+        if may_change {
+            encode(&[b"ROLE"], output);
+        }
         encode(&[b"INFO", b"server"], output);
         for script in Script::ALL {
             encode(&[b"SCRIPT", b"LOAD", script.text().as_bytes()], output);
@@ -276,6 +290,9 @@ impl Redis {
                     _ => Ok(()),
                 })
                 .await?;
+        }
+        if may_change {
+            redis.replicas = Some(redis.raw(replicas).await?);
         }
         redis.version = redis
             .raw(|reply| match reply {
@@ -292,6 +309,11 @@ impl Redis {
             redis.names[index] = redis
                 .raw(|reply| match reply {
                     Reply::Bulk(name) => Ok(Some(name.to_vec())),
+                    // It does nothing else either.
+                    Reply::Error(text) if ErrorCode::of(text) == ErrorCode::Loading => {
+                        let cause = if may_change { Cause::Failover } else { Cause::Connect };
+                        Err(Broken { cause, reason: sentence(text) })
+                    }
                     // Who may not load scripts may send them.
                     _ => Ok(None),
                 })
@@ -305,17 +327,7 @@ impl Redis {
         &mut self,
         take: impl FnOnce(&Reply<'_>) -> Result<T, Broken>,
     ) -> Result<T, Broken> {
-        loop {
-            match decode(self.buffered.unread(), &self.limits) {
-                Err(error) => return Err(Broken::nonsense(error)),
-                Ok(Decoded::Incomplete { at_least }) => self.buffered.read(at_least).await?,
-                Ok(Decoded::Reply { reply, consumed }) => {
-                    let taken = take(&reply)?;
-                    self.buffered.consume(consumed);
-                    return Ok(taken);
-                }
-            }
-        }
+        next(&mut self.buffered, &self.limits, take).await
     }
 
     /// The server's name and version, fit to be shown.
@@ -334,9 +346,10 @@ impl Redis {
         self.buffered.has_input()
     }
 
-    /// Whether there are bytes that nothing was asked for.
+    /// Whether there are bytes that nothing was asked for, or sentinels name another server now.
     pub(super) fn has_unasked_input(&self) -> bool {
         self.expected.is_empty() && !self.buffered.unread().is_empty()
+            || self.news.as_ref().is_some_and(|news| news.has_input())
     }
 
     /// Whether answers to requests are missing that somebody wants.
@@ -543,8 +556,13 @@ impl Redis {
     /// Waits for the outcome of [`Redis::block`].
     pub(super) async fn granted(&mut self) -> Result<Option<Grant>, Broken> {
         loop {
-            if let (_, Got::Grant(grant)) = self.receive().await? {
-                return Ok(grant);
+            match self.receive().await? {
+                (_, Got::Grant(grant)) => return Ok(grant),
+                // It has become a replica, as a rule.
+                (None, Got::Answer(Answer::ServerError(_, text))) => {
+                    return Err(Broken { cause: Cause::Closed, reason: text });
+                }
+                _ => {}
             }
         }
     }
@@ -721,7 +739,7 @@ impl Redis {
                             self.stored = Some(answer);
                             Got::Nothing
                         }
-                        (Step::Wait, got) => Got::Answer(self.replicated(got)),
+                        (Step::Wait, got) => Got::Answer(self.replicated(got)?),
                         (_, got) if !first.is_quiet => got,
                         _ => continue,
                     };
@@ -731,19 +749,23 @@ impl Redis {
         }
     }
 
-    /// The answer to a record that was stored, when the replicas have been waited for.
-    fn replicated(&mut self, waited: Got) -> Answer {
+    /// The answer to a record that was stored, when the replicas have been waited for. A server
+    /// that had enough of them, and has not now, may not be the primary any more.
+    fn replicated(&mut self, waited: Got) -> Result<Answer, Broken> {
         let stored = self.stored.take().expect("it was answered before");
-        match (stored, waited) {
-            (Answer::Done { .. }, Got::Answer(error)) => error,
+        let text = match (&stored, waited) {
+            (Answer::Done { .. }, Got::Answer(Answer::ServerError(_, text))) => text,
             (Answer::Done { .. }, Got::Replicas(have)) if have < self.wait_replicas.into() => {
-                let text = format!(
+                format!(
                     "stored, but {have} replicas have it instead of {} (sessclust.redis_wait)",
                     self.wait_replicas
-                );
-                Answer::ServerError(ServerError::Other, text)
+                )
             }
-            (stored, _) => stored,
+            _ => return Ok(stored),
+        };
+        match self.replicas.is_some_and(|replicas| replicas >= self.wait_replicas as usize) {
+            true => Err(Broken { cause: Cause::Cut, reason: text }),
+            false => Ok(Answer::ServerError(ServerError::Other, text)),
         }
     }
 
@@ -788,6 +810,50 @@ async fn connect(
     let mut stream = stream.map_err(|error| Broken::of_connecting(&error))?;
     stream.set_patience(patience.saturating_sub(started.elapsed()));
     Ok(stream)
+}
+
+/// The next reply on a stream.
+async fn next<T>(
+    buffered: &mut Buffered,
+    limits: &Limits,
+    take: impl FnOnce(&Reply<'_>) -> Result<T, Broken>,
+) -> Result<T, Broken> {
+    loop {
+        match decode(buffered.unread(), limits) {
+            Err(error) => return Err(Broken::nonsense(error)),
+            Ok(Decoded::Incomplete { at_least }) => buffered.read(at_least).await?,
+            Ok(Decoded::Reply { reply, consumed }) => {
+                let taken = take(&reply)?;
+                buffered.consume(consumed);
+                return Ok(taken);
+            }
+        }
+    }
+}
+
+fn log_in(login: &Login, output: &mut Vec<u8>) {
+    let user = login.user.as_deref().map(str::as_bytes);
+    let words = [Some(&b"AUTH"[..]), user, Some(login.password.0.as_bytes())];
+    encode(&words.into_iter().flatten().collect::<Vec<_>>(), output);
+}
+
+/// How many replicas a primary has, by its answer to `ROLE`.
+fn replicas(role: &Reply<'_>) -> Result<usize, Broken> {
+    let parts = match role {
+        Reply::Array(parts) => &parts[..],
+        // Who may not ask that learns it from the first write.
+        Reply::Error(text) if ErrorCode::of(text) == ErrorCode::NoPerm => return Ok(0),
+        Reply::Error(text) => return Err(refusal(text)),
+        _ => &[],
+    };
+    match parts {
+        [Reply::Bulk(b"master"), _, Reply::Array(replicas)] => Ok(replicas.len()),
+        [Reply::Bulk(role), ..] => {
+            let reason = format!("it is no primary now ({})", shown(role));
+            Err(Broken { cause: Cause::Failover, reason })
+        }
+        _ => Err(Broken::nonsense("no role")),
+    }
 }
 
 /// What a reply means to the command that it answers.

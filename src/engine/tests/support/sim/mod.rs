@@ -176,7 +176,11 @@ impl Shared {
     async fn look(&self, client: usize) {
         let (board, world) = (&self.boards[client], self.network.world(client));
         let Settings { probe_interval, connect_timeout, request_timeout, .. } = self.settings;
-        let timeouts = Timeouts { connect: connect_timeout, request: request_timeout };
+        let timeouts = Timeouts {
+            connect: connect_timeout,
+            request: request_timeout,
+            failover: Duration::ZERO,
+        };
         if let Some(node) = board.claim_probe(world.uptime(), probe_interval) {
             let mut known = Node::new(self.nodes[node].clone());
             match known.connect(&*world, &timeouts).await {
