@@ -14,8 +14,8 @@ pub(crate) struct Locate {
     /// knows it has the session: `-` reads it from the first line of the standard input instead
     #[arg(value_name = "SESSION-ID", required_unless_present = "digest")]
     id: Option<String>,
-    /// The digest of the id, 64 hexadecimal digits, as keys on the nodes have it (sc:r:DIGEST);
-    /// it gives nobody the session
+    /// The digest of the id, 64 hexadecimal digits, as keys on the nodes have it (sc:r:DIGEST, on
+    /// a Redis sc:r:{DIGEST}); it gives nobody the session
     #[arg(long, value_name = "HEX", conflicts_with = "id")]
     digest: Option<String>,
 }

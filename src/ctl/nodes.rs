@@ -29,7 +29,7 @@ impl Nodes {
             true => println!("{:#}", as_json(pool, &looked)),
             false => print!("{}", as_table(pool, &looked)),
         }
-        let is_fine = looked.iter().all(Result::is_ok);
+        let is_fine = looked.iter().all(|it| it.as_ref().is_ok_and(|(it, _)| !it.is_replica()));
         Ok(if is_fine { Verdict::Fine } else { Verdict::NotFine })
     }
 }
@@ -48,7 +48,7 @@ async fn look(pool: &Pool, node: &NodeAddress) -> Look {
 }
 
 fn as_table(pool: &Pool, looked: &[Look]) -> String {
-    let head = [
+    let mut head = row([
         "NODE",
         "STATE",
         "MACHINE",
@@ -59,8 +59,13 @@ fn as_table(pool: &Pool, looked: &[Look]) -> String {
         "EVICTIONS",
         "UPTIME",
         "LATENCY",
-    ];
-    let mut rows = vec![row(head)];
+    ]);
+    // All nodes of a pool are of one service.
+    let is_redis = pool.nodes[0].as_redis().is_some();
+    if is_redis {
+        head.extend(row(["ROLE", "POLICY"]));
+    }
+    let mut rows = vec![head];
     let mut reasons = String::new();
     for (index, (node, looked)) in pool.nodes.iter().zip(looked).enumerate() {
         let state = if looked.is_ok() { "up" } else { "down" };
@@ -72,7 +77,7 @@ fn as_table(pool: &Pool, looked: &[Look]) -> String {
                 (&unknown, None)
             }
         };
-        rows.push(vec![
+        let mut cells = vec![
             node.to_string(),
             state.into(),
             pool.known_state(index).into(),
@@ -83,7 +88,17 @@ fn as_table(pool: &Pool, looked: &[Look]) -> String {
             or_dash(it.evictions, |evictions| evictions.to_string()),
             or_dash(it.uptime_s, span),
             or_dash(latency, milliseconds),
-        ]);
+        ];
+        if is_redis {
+            cells.push(or_dash(it.role.as_ref(), String::clone));
+            cells.push(or_dash(it.policy.as_ref(), String::clone));
+        }
+        rows.push(cells);
+        if it.is_replica() {
+            reasons.push_str(&format!(
+                "node {node} is a replica, which takes no sessions: name the primary\n"
+            ));
+        }
     }
     let gap = if reasons.is_empty() { "" } else { "\n" };
     format!("{}{gap}{reasons}", table(&rows))
@@ -102,9 +117,11 @@ fn as_json(pool: &Pool, looked: &[Look]) -> Value {
                 "state": "up",
                 "machine": machine,
                 "version": it.version,
+                "role": it.role,
                 "items": it.items,
                 "bytes": it.bytes,
                 "bytes_max": it.bytes_max,
+                "policy": it.policy,
                 "evictions": it.evictions,
                 "uptime_s": it.uptime_s,
                 "latency_us": latency.as_micros() as u64,

@@ -5,6 +5,7 @@ use crate::text::{plural, span};
 use crate::{Refusal, Verdict};
 use clap::Args;
 use sessclust_engine::cluster::{Repaired, digest_of_key};
+use sessclust_engine::config::redis::Topology;
 use sessclust_engine::node::{Failure, Survey, System};
 use sessclust_engine::session::id::Digest;
 use std::collections::BTreeMap;
@@ -36,6 +37,13 @@ const REASONS_MAX: usize = 20;
 
 impl Repair {
     pub(crate) fn run(&self, pool: &Pool) -> Result<Verdict, Refusal> {
+        // All nodes of a pool but one that is several servers need a repair after they were empty.
+        if let [node] = &pool.nodes[..]
+            && *node.topology() != Topology::Single
+        {
+            println!("{node} keeps its copies of each session itself: there is nothing to repair");
+            return Ok(Verdict::Fine);
+        }
         let listed = match &self.node {
             Some(node) => vec![pool.node(node)?],
             None => (0..pool.nodes.len()).collect(),

@@ -196,6 +196,10 @@ pub const SENTINEL_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// See [`SENTINEL_PAUSE_MIN`].
 pub const SENTINEL_PAUSE_MAX: Duration = Duration::from_millis(100);
 
+/// Entries of its table that a Redis looks at in one step of a list of its keys; it does nothing
+/// else meanwhile, for a good part of a millisecond.
+pub const REDIS_SCAN_COUNT: u32 = 1000;
+
 /// Largest value that a Redis takes, in bytes, with what stands in front of a record. Source: its
 /// `proto-max-bulk-len`, 512 MB by default.
 pub const REDIS_VALUE_BYTES_MAX: usize = (512 << 20) - 1024;

@@ -1,4 +1,4 @@
-//! The program as an operator calls it, with real memcacheds.
+//! The program as an operator calls it, with real servers of either service.
 
 #[path = "../../engine/tests/support/mod.rs"]
 mod support;
@@ -15,14 +15,25 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use support::memcached::Memcached;
-use support::pool::{Raw, lock_key, record_key};
+use support::pool::{Raw, Server, Service, lock_key, record_key};
 use support::{LIFETIME_S, PATIENCE, Request, digest, id};
 use tempfile::TempDir;
 
-/// Three memcacheds, and a machine of their operator.
+on_each_service! {
+    a_rolling_restart_with_a_repair_after_each_loses_no_idle_session,
+    nodes_are_noted_as_whole_by_a_repair_of_all_sessions_that_all_took_part_in,
+    a_repair_leaves_each_session_the_life_that_it_has,
+    a_repair_goes_on_without_a_dead_node_and_names_it,
+    damaged_and_foreign_items_are_no_reason_to_stop,
+    a_session_is_located_without_a_word_of_its_data,
+    what_a_web_server_wrote_is_whole_and_its_destruction_too,
+    a_drained_node_is_known_to_this_machine_and_gets_no_copies,
+}
+
+/// Three servers, and a machine of their operator.
 struct Site {
-    servers: Vec<Memcached>,
+    service: Service,
+    servers: Vec<Server>,
     machine: TempDir,
 }
 
@@ -37,15 +48,25 @@ struct Said {
 impl Site {
     #[track_caller]
     fn start() -> Option<Self> {
-        let servers = (0..3).map(|_| Memcached::start(&[])).collect::<Option<_>>()?;
-        Some(Self { servers, machine: tempfile::tempdir().expect("a temporary folder") })
+        Self::start_on(Service::Memcached)
+    }
+
+    #[track_caller]
+    fn start_on(service: Service) -> Option<Self> {
+        Self::start_with(service, &[])
+    }
+
+    #[track_caller]
+    fn start_with(service: Service, options: &[&str]) -> Option<Self> {
+        let servers = (0..3).map(|_| Server::start(service, options)).collect::<Option<_>>()?;
+        let machine = tempfile::tempdir().expect("a temporary folder");
+        Some(Self { service, servers, machine })
     }
 
     fn save_path(&self) -> String {
-        let nodes = self
-            .servers
-            .iter()
-            .map(|server| format!("memcached+unix://{}", server.socket().display()));
+        let scheme = self.service.scheme();
+        let node = |server: &Server| format!("{scheme}+unix://{}", server.socket().display());
+        let nodes = self.servers.iter().map(node);
         nodes.collect::<Vec<_>>().join(",")
     }
 
@@ -57,7 +78,7 @@ impl Site {
     }
 
     fn raw(&self, node: usize) -> Raw {
-        Raw::of(self.servers[node].connect())
+        self.servers[node].raw()
     }
 
     /// The nodes in the order in which they are to keep a session.
@@ -153,10 +174,9 @@ fn summary(counts: [u64; 7]) -> String {
 
 /// What the tool is for: each node is restarted, which loses all that it has, and nobody uses a
 /// session meanwhile. Nothing is lost, and no session lives longer for it.
-#[test]
-fn a_rolling_restart_with_a_repair_after_each_loses_no_idle_session() {
+fn a_rolling_restart_with_a_repair_after_each_loses_no_idle_session(service: Service) {
     const SESSIONS: usize = 300;
-    let Some(mut site) = Site::start() else { return };
+    let Some(mut site) = Site::start_on(service) else { return };
     let sessions: Vec<String> = (0..SESSIONS).map(|number| format!("idle-{number}")).collect();
     let mut request = site.request();
     for shop in &sessions {
@@ -188,9 +208,8 @@ fn a_rolling_restart_with_a_repair_after_each_loses_no_idle_session() {
     assert_eq!(request.open(gone), b"");
 }
 
-#[test]
-fn nodes_are_noted_as_whole_by_a_repair_of_all_sessions_that_all_took_part_in() {
-    let Some(mut site) = Site::start() else { return };
+fn nodes_are_noted_as_whole_by_a_repair_of_all_sessions_that_all_took_part_in(service: Service) {
+    let Some(mut site) = Site::start_on(service) else { return };
     let whole = |site: &Site, nodes: &[usize]| -> Vec<bool> {
         let mark = |node: &usize| site.raw(*node).get("sc:birth").unwrap_or_default();
         nodes.iter().map(|node| mark(node).ends_with(b" whole")).collect()
@@ -211,9 +230,8 @@ fn nodes_are_noted_as_whole_by_a_repair_of_all_sessions_that_all_took_part_in() 
     assert_eq!(mark.iter().filter(|byte| **byte == b' ').count(), 2, "noted once");
 }
 
-#[test]
-fn a_repair_leaves_each_session_the_life_that_it_has() {
-    let Some(mut site) = Site::start() else { return };
+fn a_repair_leaves_each_session_the_life_that_it_has(service: Service) {
+    let Some(mut site) = Site::start_on(service) else { return };
     let list = site.list("shop");
     let bytes = copy("shop", 7, b"n|i:1;");
     for node in &list[..2] {
@@ -230,9 +248,8 @@ fn a_repair_leaves_each_session_the_life_that_it_has() {
     }
 }
 
-#[test]
-fn a_repair_goes_on_without_a_dead_node_and_names_it() {
-    let Some(mut site) = Site::start() else { return };
+fn a_repair_goes_on_without_a_dead_node_and_names_it(service: Service) {
+    let Some(mut site) = Site::start_on(service) else { return };
     for number in 0..20 {
         let shop = format!("shop-{number}");
         let primary = site.list(&shop)[0];
@@ -273,9 +290,8 @@ fn a_repair_is_not_faster_than_its_rate() {
     assert!(started.elapsed() >= fastest, "{:?}", started.elapsed());
 }
 
-#[test]
-fn damaged_and_foreign_items_are_no_reason_to_stop() {
-    let Some(site) = Site::start() else { return };
+fn damaged_and_foreign_items_are_no_reason_to_stop(service: Service) {
+    let Some(site) = Site::start_on(service) else { return };
     let list = site.list("shop");
     site.raw(list[0]).put(&record_key("shop"), b"damaged", 0);
     site.raw(list[1]).put(&record_key("shop"), &copy("shop", 7, b"n|i:1;"), LIFETIME_S);
@@ -285,6 +301,63 @@ fn damaged_and_foreign_items_are_no_reason_to_stop() {
     let said = site.ctl(&["repair"]);
     assert_eq!((said.code, said.out), (1, summary([1, 0, 0, 0, 1, 0, 1])));
     assert_eq!(site.raw(list[0]).get(&record_key("shop")), Some(b"damaged".to_vec()));
+}
+
+/// What a session has left is known to the part of a second on a Redis, and rounded up when it is
+/// stored: a repair after the other must not keep alive what nobody uses.
+#[test]
+fn no_number_of_repairs_lets_a_session_live_longer_on_redis() {
+    const LIFE_S: u64 = 300;
+    const REPAIRS: u64 = 20;
+    let Some(mut site) = Site::start_on(Service::Redis) else { return };
+    let list = site.list("shop");
+    for node in &list[..2] {
+        site.raw(*node).put(&record_key("shop"), &copy("shop", 7, b"n|i:1;"), LIFE_S);
+    }
+    let started = Instant::now();
+    for repair in 0..REPAIRS {
+        let node = list[repair as usize % 2];
+        site.raw(node).delete(&record_key("shop"));
+        assert_eq!(site.ctl(&["repair"]).code, 0);
+    }
+    let left = |node: &usize| site.raw(*node).left_s(&record_key("shop")).expect("a copy") as u64;
+    let longest = list[..2].iter().map(left).max().expect("two");
+    assert!(longest + started.elapsed().as_secs() <= LIFE_S + 1, "{longest}");
+}
+
+#[test]
+fn redis_servers_are_shown_as_they_are() {
+    let options = ["--maxmemory", "64mb", "--maxmemory-policy", "volatile-lru"];
+    let Some(mut site) = Site::start_with(Service::Redis, &options) else { return };
+    site.raw(0).put("some", b"thing", 0);
+    let Server::Redis(second) = &site.servers[1] else { unreachable!("it is a Redis") };
+    second.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    site.servers[2].kill();
+    let said = site.ctl(&["nodes"]);
+    let words = said.words();
+    let lines: Vec<&str> = words.lines().collect();
+    let head = "NODE STATE MACHINE VERSION ITEMS BYTES LIMIT EVICTIONS UPTIME LATENCY ROLE POLICY";
+    assert_eq!(lines[0], head);
+    let is_shown =
+        lines[1].starts_with("A up up Redis ") || lines[1].starts_with("A up up Valkey ");
+    assert!(is_shown && lines[1].contains(" 64M 0 "), "{}", lines[1]);
+    assert!(lines[1].ends_with(" ms primary volatile-lru"), "{}", lines[1]);
+    assert!(lines[2].ends_with(" ms replica volatile-lru"), "{}", lines[2]);
+    assert_eq!(lines[3], "C down up - - - - - - - - -");
+    let reasons = [
+        "",
+        "node B is a replica, which takes no sessions: name the primary",
+        "cannot connect to C: Connection refused (os error 111)",
+    ];
+    assert_eq!(lines[4..], reasons);
+    assert_eq!((said.code, said.err.as_str()), (1, ""));
+
+    let said = site.ctl(&["nodes", "--json"]);
+    let nodes: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!((&nodes[0]["items"], &nodes[0]["bytes_max"]), (&1.into(), &(64 << 20).into()));
+    assert!(nodes[0]["bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{nodes}");
+    assert_eq!((&nodes[0]["role"], &nodes[1]["role"]), (&"primary".into(), &"replica".into()));
+    assert_eq!(nodes[0]["policy"], "volatile-lru");
 }
 
 #[test]
@@ -314,9 +387,8 @@ fn nodes_are_shown_as_they_are() {
     assert_eq!(said.code, 1);
 }
 
-#[test]
-fn a_session_is_located_without_a_word_of_its_data() {
-    let Some(site) = Site::start() else { return };
+fn a_session_is_located_without_a_word_of_its_data(service: Service) {
+    let Some(site) = Site::start_on(service) else { return };
     let list = site.list("shop");
     let names = |place: usize| ["A", "B", "C"][list[place]];
     let hex = String::from_utf8(digest("shop").to_hex().to_vec()).expect("ASCII");
@@ -363,9 +435,8 @@ fn a_session_is_located_without_a_word_of_its_data() {
     assert_eq!(said.code, 0);
 }
 
-#[test]
-fn what_a_web_server_wrote_is_whole_and_its_destruction_too() {
-    let Some(site) = Site::start() else { return };
+fn what_a_web_server_wrote_is_whole_and_its_destruction_too(service: Service) {
+    let Some(site) = Site::start_on(service) else { return };
     let mut request = site.request();
     request.open("shop");
     let said = site.ctl(&["locate", "shop"]);
@@ -380,9 +451,8 @@ fn what_a_web_server_wrote_is_whole_and_its_destruction_too() {
     assert!(!said.out.contains("secret"), "{said:?}");
 }
 
-#[test]
-fn a_drained_node_is_known_to_this_machine_and_gets_no_copies() {
-    let Some(site) = Site::start() else { return };
+fn a_drained_node_is_known_to_this_machine_and_gets_no_copies(service: Service) {
+    let Some(site) = Site::start_on(service) else { return };
     let list = site.list("shop");
     for node in &list[..2] {
         site.raw(*node).put(&record_key("shop"), &copy("shop", 7, b"n|i:1;"), LIFETIME_S);

@@ -251,7 +251,12 @@ impl Keys {
 const UNNUMBERED: Opaque = Opaque(0);
 
 fn get(key: Key<'_>) -> Request<'_> {
-    Request::Get { key, opaque: UNNUMBERED }
+    Request::Get { key, wants_life: false, opaque: UNNUMBERED }
+}
+
+/// The same with the time that the item has left.
+fn get_with_life(key: Key<'_>) -> Request<'_> {
+    Request::Get { key, wants_life: true, opaque: UNNUMBERED }
 }
 
 fn set<'a>(key: Key<'a>, value: &'a [u8], ttl: Ttl, cas: Option<Cas>) -> Request<'a> {

@@ -14,7 +14,7 @@
 use super::holder::Holder;
 use super::open::{Unreadable, copy_of};
 use super::record::{Record, RecordError};
-use super::{Base, Cluster, Keys, get, set, timeouts};
+use super::{Base, Cluster, Keys, get, get_with_life, set, timeouts};
 use crate::config::Settings;
 use crate::node::{Answer, Link, birth_key, whole};
 use crate::session::id::Digest;
@@ -46,7 +46,7 @@ pub enum Found {
         record: Record,
         /// Its data, in bytes.
         data_bytes: usize,
-        /// The time it has left, in whole seconds, if the node tells; [`Duration::MAX`]: no end.
+        /// The time it has left, if the node tells; [`Duration::MAX`]: no end.
         time_left: Option<Duration>,
     },
     /// Bytes that fail their checks.
@@ -99,7 +99,7 @@ impl Cluster {
         let keys = Keys::of(digest);
         let mut places = Vec::new();
         let mut in_set = 0;
-        let ask = |node| (node, vec![get(keys.lock()), get(keys.record())]);
+        let ask = |node| (node, vec![get(keys.lock()), get_with_life(keys.record())]);
         let asked: Vec<_> = self.list(digest).into_iter().map(ask).collect();
         let answers = self.exchange_all_again(&timeouts(settings), &asked).await;
         for ((node, _), answers) in asked.into_iter().zip(answers) {
@@ -235,7 +235,7 @@ impl Cluster {
                 break targets;
             }
             let asked: Vec<_> =
-                to_ask.drain(..).map(|node| (node, vec![get(keys.record())])).collect();
+                to_ask.drain(..).map(|node| (node, vec![get_with_life(keys.record())])).collect();
             let answers = self.exchange_all_again(&timeouts(settings), &asked).await;
             for ((node, _), answers) in asked.into_iter().zip(answers) {
                 match answers {
@@ -324,9 +324,11 @@ impl Cluster {
     }
 }
 
-/// The session that has a key of its record like this.
+/// The session that has a key of its record like this, on memcached or on Redis.
 pub fn digest_of_key(key: &[u8]) -> Option<Digest> {
-    Digest::from_hex(key.strip_prefix(Keys::RECORD)?.try_into().ok()?)
+    let rest = key.strip_prefix(Keys::RECORD)?;
+    let tag = rest.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    Digest::from_hex(tag.unwrap_or(rest).try_into().ok()?)
 }
 
 fn time_left(answer: Option<&Answer>) -> Option<Duration> {

@@ -62,8 +62,8 @@ pub enum Answer {
         bytes: Vec<u8>,
         /// Its CAS.
         cas: Option<Cas>,
-        /// The time it has left, in whole seconds; [`Duration::MAX`] if it has no end. The classic
-        /// protocol does not tell.
+        /// The time it has left; [`Duration::MAX`] if it has no end. The classic protocol does not
+        /// tell it, and a Redis if it was asked for.
         time_left: Option<Duration>,
     },
     /// There is no such item.
@@ -559,7 +559,7 @@ impl Node {
                 condition: Condition::Absent,
                 opaque,
             },
-            Request::Get { key, opaque },
+            Request::Get { key, wants_life: false, opaque },
         ];
         let connection = self.connection.as_mut().expect("it was just made");
         connection.set_patience(timeouts.request);

@@ -35,7 +35,7 @@ fn key(name: &str) -> Key<'_> {
 }
 
 fn get(name: &str) -> Request<'_> {
-    Request::Get { key: key(name), opaque: OPAQUE }
+    Request::Get { key: key(name), wants_life: true, opaque: OPAQUE }
 }
 
 fn touch(name: &str, ttl: Ttl) -> Request<'_> {

@@ -32,7 +32,7 @@ impl Connection {
     }
 
     fn get(&mut self, name: &'static str) -> Request<'static> {
-        Request::Get { key: key(name), opaque: self.opaque() }
+        Request::Get { key: key(name), wants_life: true, opaque: self.opaque() }
     }
 
     fn touch(&mut self, name: &'static str, ttl: Ttl) -> Request<'static> {

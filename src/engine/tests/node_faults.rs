@@ -34,7 +34,11 @@ fn node(socket: &Path) -> Node {
 }
 
 fn get(key: &str) -> Request<'_> {
-    Request::Get { key: Key::new(key.as_bytes()).expect("a key"), opaque: Opaque(0) }
+    Request::Get {
+        key: Key::new(key.as_bytes()).expect("a key"),
+        wants_life: false,
+        opaque: Opaque(0),
+    }
 }
 
 // ---- Scripts over sockets ----

@@ -10,10 +10,27 @@ use sessclust_engine::node::System;
 use sessclust_engine::stats::Counters;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use support::pool::{PoolSite, lock_key, record_key};
+use support::pool::{PoolSite, Service, lock_key, record_key, redis_key};
 use support::proxy::{Fault, Place};
 use support::{LIFETIME_S, digest, wait_for};
 use tokio::runtime::{Builder, Runtime};
+
+on_each_service! {
+    a_missing_copy_is_stored_with_the_life_that_the_other_has_left,
+    a_node_that_missed_a_touch_does_not_shorten_a_life,
+    the_newest_copy_wins_wherever_it_is,
+    a_copy_far_down_the_list_is_found_by_where_it_was_seen,
+    a_tombstone_is_copied_over_what_it_stands_against,
+    a_record_past_its_end_is_none_and_makes_room,
+    a_damaged_copy_is_left_alone_and_counted,
+    a_record_of_a_later_format_is_left_alone_and_named,
+    a_node_that_does_not_answer_is_replaced_and_named_once,
+    a_drained_node_is_read_and_gets_nothing,
+    what_a_request_changes_meanwhile_is_left_to_the_request,
+    repairs_among_requests_cost_no_increment,
+    a_dry_run_stores_nothing,
+    locating_a_session_says_what_each_node_has,
+}
 
 /// An operator's tool.
 struct Tool {
@@ -62,8 +79,8 @@ struct Case {
 
 impl Case {
     #[track_caller]
-    fn start(nodes: usize) -> Option<Self> {
-        let site = PoolSite::start(nodes)?;
+    fn start(service: Service, nodes: usize) -> Option<Self> {
+        let site = PoolSite::start_on(service, nodes)?;
         let shop = site.id();
         let ring = ring_of(site.settings.ring, &site.addresses()).expect("a ring");
         let list = ring.preference(ring.position(&digest(&shop).to_hex())).collect();
@@ -115,10 +132,9 @@ fn assert_wrote(repaired: &Repaired, written: usize) {
     assert!(is_as_expected, "{repaired:?}");
 }
 
-#[test]
-fn a_missing_copy_is_stored_with_the_life_that_the_other_has_left() {
+fn a_missing_copy_is_stored_with_the_life_that_the_other_has_left(service: Service) {
     for (ttl_s, at_least_s, at_most_s) in [(700, 640, 700), (0, -1, -1)] {
-        let Some(case) = Case::start(3) else { return };
+        let Some(case) = Case::start(service, 3) else { return };
         let copy = case.copy(7, b"n|i:1;");
         case.put(0, &copy, ttl_s);
         assert_wrote(&Tool::new(&case.site).repair(&case.shop, case.list[0]), 1);
@@ -130,9 +146,8 @@ fn a_missing_copy_is_stored_with_the_life_that_the_other_has_left() {
     }
 }
 
-#[test]
-fn a_node_that_missed_a_touch_does_not_shorten_a_life() {
-    let Some(case) = Case::start(3) else { return };
+fn a_node_that_missed_a_touch_does_not_shorten_a_life(service: Service) {
+    let Some(case) = Case::start(service, 3) else { return };
     let copy = case.copy(7, b"n|i:1;");
     case.put(2, &copy, 900);
     case.put(0, &copy, 300);
@@ -141,10 +156,9 @@ fn a_node_that_missed_a_touch_does_not_shorten_a_life() {
     assert!((840..=900).contains(&left_s), "{left_s}");
 }
 
-#[test]
-fn the_newest_copy_wins_wherever_it_is() {
+fn the_newest_copy_wins_wherever_it_is(service: Service) {
     for newest in 0..3 {
-        let Some(case) = Case::start(3) else { return };
+        let Some(case) = Case::start(service, 3) else { return };
         for place in 0..3 {
             let version = if place == newest { 9 } else { 8 };
             case.put(place, &case.copy(version, b"n|i:1;"), LIFETIME_S);
@@ -157,9 +171,8 @@ fn the_newest_copy_wins_wherever_it_is() {
     }
 }
 
-#[test]
-fn a_copy_far_down_the_list_is_found_by_where_it_was_seen() {
-    let Some(case) = Case::start(5) else { return };
+fn a_copy_far_down_the_list_is_found_by_where_it_was_seen(service: Service) {
+    let Some(case) = Case::start(service, 5) else { return };
     let copy = case.copy(7, b"n|i:1;");
     case.put(4, &copy, LIFETIME_S);
     let elsewhere = Tool::new(&case.site).repair(&case.shop, case.list[0]);
@@ -168,9 +181,8 @@ fn a_copy_far_down_the_list_is_found_by_where_it_was_seen() {
     assert_eq!([case.get(0), case.get(1)], [Some(copy.clone()), Some(copy)]);
 }
 
-#[test]
-fn a_tombstone_is_copied_over_what_it_stands_against() {
-    let Some(case) = Case::start(3) else { return };
+fn a_tombstone_is_copied_over_what_it_stands_against(service: Service) {
+    let Some(case) = Case::start(service, 3) else { return };
     let tombstone = case.tombstone(8);
     case.put(0, &tombstone, 6000);
     case.put(1, &case.copy(7, b"n|i:1;"), 0);
@@ -180,9 +192,8 @@ fn a_tombstone_is_copied_over_what_it_stands_against() {
     assert!((5940..=6000).contains(&left_s), "{left_s}");
 }
 
-#[test]
-fn a_record_past_its_end_is_none_and_makes_room() {
-    let Some(case) = Case::start(3) else { return };
+fn a_record_past_its_end_is_none_and_makes_room(service: Service) {
+    let Some(case) = Case::start(service, 3) else { return };
     let ended = case.encoded(&Record::new(stamp(9), 10, now_s() - 100), b"old");
     case.put(0, &ended, 0);
     let repaired = Tool::new(&case.site).repair(&case.shop, case.list[0]);
@@ -193,9 +204,8 @@ fn a_record_past_its_end_is_none_and_makes_room() {
     assert_eq!(case.get(0), Some(copy));
 }
 
-#[test]
-fn a_damaged_copy_is_left_alone_and_counted() {
-    let Some(case) = Case::start(3) else { return };
+fn a_damaged_copy_is_left_alone_and_counted(service: Service) {
+    let Some(case) = Case::start(service, 3) else { return };
     case.put(0, b"no record", 0);
     let alone = Tool::new(&case.site).repair(&case.shop, case.list[0]);
     assert!(!alone.is_found && alone.damaged == 1 && alone.written == 0, "{alone:?}");
@@ -207,9 +217,8 @@ fn a_damaged_copy_is_left_alone_and_counted() {
 }
 
 /// Another version of this program may be in use on other web servers already.
-#[test]
-fn a_record_of_a_later_format_is_left_alone_and_named() {
-    let Some(case) = Case::start(3) else { return };
+fn a_record_of_a_later_format_is_left_alone_and_named(service: Service) {
+    let Some(case) = Case::start(service, 3) else { return };
     let mut later = case.copy(9, b"n|i:1;");
     later[4] = 2;
     let sum = xxhash_rust::xxh3::xxh3_64(&later[..72]);
@@ -224,9 +233,8 @@ fn a_record_of_a_later_format_is_left_alone_and_named() {
     assert_eq!(case.get(0), Some(later));
 }
 
-#[test]
-fn a_node_that_does_not_answer_is_replaced_and_named_once() {
-    let Some(mut case) = Case::start(4) else { return };
+fn a_node_that_does_not_answer_is_replaced_and_named_once(service: Service) {
+    let Some(mut case) = Case::start(service, 4) else { return };
     let copy = case.copy(7, b"n|i:1;");
     case.put(1, &copy, LIFETIME_S);
     let dead = case.list[0];
@@ -243,9 +251,8 @@ fn a_node_that_does_not_answer_is_replaced_and_named_once() {
     assert_wrote(&tool.repair(&case.shop, case.list[1]), 0);
 }
 
-#[test]
-fn a_drained_node_is_read_and_gets_nothing() {
-    let Some(case) = Case::start(3) else { return };
+fn a_drained_node_is_read_and_gets_nothing(service: Service) {
+    let Some(case) = Case::start(service, 3) else { return };
     let copy = case.copy(9, b"n|i:1;");
     case.put(0, &copy, LIFETIME_S);
     case.put(1, &case.copy(8, b"n|i:0;"), LIFETIME_S);
@@ -256,10 +263,9 @@ fn a_drained_node_is_read_and_gets_nothing() {
 }
 
 /// Whatever happens between reading and storing: what a request has stored stays.
-#[test]
-fn what_a_request_changes_meanwhile_is_left_to_the_request() {
+fn what_a_request_changes_meanwhile_is_left_to_the_request(service: Service) {
     for older in [None, Some(6)] {
-        let Some(case) = Case::start(3) else { return };
+        let Some(case) = Case::start(service, 3) else { return };
         case.put(0, &case.copy(7, b"n|i:1;"), LIFETIME_S);
         if let Some(version) = older {
             case.put(1, &case.copy(version, b"n|i:0;"), LIFETIME_S);
@@ -284,11 +290,10 @@ fn what_a_request_changes_meanwhile_is_left_to_the_request() {
 }
 
 /// One of the two copies is lost again and again while requests count, and a repair stores it.
-#[test]
-fn repairs_among_requests_cost_no_increment() {
+fn repairs_among_requests_cost_no_increment(service: Service) {
     const WORKERS: usize = 3;
     const INCREMENTS: usize = 60;
-    let Some(mut case) = Case::start(3) else { return };
+    let Some(mut case) = Case::start(service, 3) else { return };
     case.site.settings.replicas = 2;
     let (site, shop, second) = (&case.site, case.shop.as_str(), case.list[1]);
     let mut repaired = 0;
@@ -315,9 +320,8 @@ fn repairs_among_requests_cost_no_increment() {
     assert!(repaired > 0, "none of the copies was stored by a repair");
 }
 
-#[test]
-fn a_dry_run_stores_nothing() {
-    let Some(case) = Case::start(3) else { return };
+fn a_dry_run_stores_nothing(service: Service) {
+    let Some(case) = Case::start(service, 3) else { return };
     case.put(2, &case.copy(7, b"n|i:1;"), LIFETIME_S);
     let mut tool = Tool::new(&case.site);
     let (digest, settings) = (digest(&case.shop), tool.settings.clone());
@@ -326,9 +330,8 @@ fn a_dry_run_stores_nothing() {
     assert_eq!([case.get(0), case.get(1)], [None, None]);
 }
 
-#[test]
-fn locating_a_session_says_what_each_node_has() {
-    let Some(mut case) = Case::start(5) else { return };
+fn locating_a_session_says_what_each_node_has(service: Service) {
+    let Some(mut case) = Case::start(service, 5) else { return };
     case.put(0, &case.copy(8, b"n|i:1;"), 700);
     case.put(1, &case.tombstone(9), 0);
     case.put(3, b"no record", 0);
@@ -371,8 +374,12 @@ fn locating_a_session_says_what_each_node_has() {
 fn only_the_key_of_a_record_is_a_session() {
     let digest = digest("abc");
     let key = record_key("abc");
-    assert_eq!(digest_of_key(key.as_bytes()), Some(digest));
-    let other = [lock_key("abc"), key.to_uppercase(), format!("{key}0"), key[..68].into()];
+    assert_eq!(digest_of_key(key.as_bytes()), Some(digest.clone()));
+    let of_redis = redis_key(&key);
+    assert_eq!(digest_of_key(of_redis.as_bytes()), Some(digest));
+    let lock = redis_key(&lock_key("abc"));
+    let other = [lock_key("abc"), key.to_uppercase(), format!("{key}0"), key[..68].into(), lock];
+    let other = [&other[..], &[of_redis.replace('{', ""), of_redis.replace('}', "")]].concat();
     for key in other.iter().map(String::as_str).chain(["", "sc:r:", "sc:birth"]) {
         assert_eq!(digest_of_key(key.as_bytes()), None, "{key}");
     }

@@ -2,6 +2,7 @@
 
 mod support;
 
+use sessclust_engine::config::redis::Redis as RedisService;
 use sessclust_engine::config::save_path::{Endpoint, NodeAddress};
 use sessclust_engine::node::{Cause, Failure, Survey, System, Timeouts};
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 use support::PATIENCE;
 use support::memcached::Memcached;
+use support::redis::Redis;
 
 const TIMEOUTS: Timeouts =
     Timeouts { connect: PATIENCE, request: PATIENCE, failover: Duration::ZERO };
@@ -24,6 +26,11 @@ fn block_on<T>(task: impl Future<Output = T>) -> T {
 
 fn at(socket: PathBuf) -> NodeAddress {
     NodeAddress::memcached(Endpoint::Unix(socket), NonZeroU32::MIN)
+}
+
+fn redis_at(socket: PathBuf, database: u32) -> NodeAddress {
+    let service = RedisService { database, ..RedisService::default() };
+    NodeAddress::redis(Endpoint::Unix(socket), NonZeroU32::MIN, service)
 }
 
 fn keys(address: &NodeAddress) -> Result<Vec<Vec<u8>>, Failure> {
@@ -69,6 +76,66 @@ fn a_server_lists_all_its_keys_whatever_they_are() {
     let found: BTreeSet<Vec<u8>> =
         keys(&at(server.socket())).expect("a list").into_iter().collect();
     assert!(found == expected, "{} keys of {}", found.len(), expected.len());
+}
+
+/// More than one step of the list has, in another database than the first.
+#[test]
+fn a_redis_lists_its_records_and_nothing_else() {
+    const COUNT: usize = 5000;
+    let Some(server) = Redis::start(&[]) else { return };
+    let mut client = server.client();
+    client.call(&["SET", "sc:r:{other}", "in another database"]);
+    client.call(&["SELECT", "3"]);
+    let fill = "for i = 1, ARGV[1] do redis.call('SET', 'sc:r:{' .. i .. '}', 'x') end";
+    client.call(&["EVAL", fill, "0", &COUNT.to_string()]);
+    for key in ["sc:l:{1}", "sc:birth", "sc:", "x"] {
+        client.call(&["SET", key, "x"]);
+    }
+    let found: BTreeSet<Vec<u8>> =
+        keys(&redis_at(server.socket(), 3)).expect("a list").into_iter().collect();
+    let expected = (1..=COUNT).map(|number| format!("sc:r:{{{number}}}").into_bytes()).collect();
+    assert!(found == expected, "{} keys of {COUNT}", found.len());
+}
+
+#[test]
+fn a_redis_tells_how_it_does() {
+    let options = ["--maxmemory", "32mb", "--maxmemory-policy", "volatile-ttl"];
+    let Some(server) = Redis::start(&options) else { return };
+    let address = redis_at(server.socket(), 0);
+    block_on(async {
+        let mut survey = Survey::open(&System, &address, TIMEOUTS).await.expect("a connection");
+        server.cli(&["SET", "a", "b"]);
+        let told = survey.statistics().await.expect("statistics");
+        let version = told.version.as_deref().unwrap_or_default();
+        assert!(version.starts_with("Redis ") || version.starts_with("Valkey "), "{version}");
+        assert_eq!((told.items, told.bytes_max), (Some(1), Some(32 << 20)));
+        assert_eq!(told.policy.as_deref(), Some("volatile-ttl"));
+        assert_eq!((told.role.as_deref(), told.is_replica()), (Some("primary"), false));
+        assert!(told.bytes.is_some_and(|bytes| bytes > 0) && told.uptime_s.is_some());
+        assert_eq!(told.evictions, Some(0));
+        assert!(survey.latency().await.expect("an answer") < PATIENCE);
+        server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+        server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+        let told = survey.statistics().await.expect("statistics");
+        assert_eq!((told.is_replica(), told.bytes_max), (true, None));
+        assert!(survey.keys(|_| ()).await.is_ok());
+    });
+}
+
+/// Who has no more than sessions need is told what he may know.
+#[test]
+fn a_redis_may_keep_its_secrets() {
+    let Some(server) = Redis::start(&[]) else { return };
+    server.cli(&["ACL", "SETUSER", "default", "-info", "-dbsize", "-scan", "-ping"]);
+    let address = redis_at(server.socket(), 0);
+    block_on(async {
+        let mut survey = Survey::open(&System, &address, TIMEOUTS).await.expect("a connection");
+        let told = survey.statistics().await.expect("statistics");
+        assert_eq!((told.items, told.role, told.uptime_s), (None, None, None));
+        assert!(survey.latency().await.is_ok());
+    });
+    let failure = keys(&address).expect_err("no list").to_string();
+    assert!(failure.contains("the server lists no keys: NOPERM "), "{failure}");
 }
 
 #[test]

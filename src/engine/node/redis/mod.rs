@@ -28,6 +28,7 @@
 //!   corrected by those who poke.
 
 mod sentinel;
+mod survey;
 
 use super::buffered::Buffered;
 use super::{Answer, Broken, Cause, Late, Stream, Tag, Turn, World};
@@ -64,6 +65,7 @@ macro_rules! script {
 /// What no command of Redis does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
+    Look,
     Commit,
     Replace,
     Touch,
@@ -75,7 +77,8 @@ enum Script {
 }
 
 impl Script {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
+        Self::Look,
         Self::Commit,
         Self::Replace,
         Self::Touch,
@@ -88,6 +91,7 @@ impl Script {
 
     const fn text(self) -> &'static str {
         match self {
+            Self::Look => include_str!("look.lua"),
             Self::Commit => script!("commit.lua"),
             Self::Replace => script!("replace.lua"),
             Self::Touch => script!("touch.lua"),
@@ -144,6 +148,7 @@ struct Expected {
 #[derive(Clone, Copy)]
 enum Step {
     Get,
+    Look,
     Add(Cas),
     /// 1: done, 0: refused, -1: missing, -2: not with this lock; the CAS of what was stored.
     Change(Option<Cas>),
@@ -373,6 +378,9 @@ impl Redis {
         let mut requests = requests.iter().peekable();
         while let Some(request) = requests.next() {
             match *request {
+                Request::Get { key, wants_life: true, .. } => {
+                    self.call(Script::Look, &[&name(key.as_str())], &[], Step::Look, tag, false);
+                }
                 Request::Get { key, .. } => {
                     let start = self.start();
                     encode(&[b"GET", &name(key.as_str())], &mut self.buffered.output);
@@ -864,6 +872,17 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
     let is_nonsense = || Broken::nonsense("an answer of another kind than was asked for");
     Ok(Got::Answer(match (step, reply) {
         (Step::Get | Step::Poke, item) => value(item).ok_or_else(is_nonsense)?,
+        (Step::Look, Reply::Array(parts)) => match &parts[..] {
+            [item, Reply::Integer(left_ms)] => {
+                let left = u64::try_from(*left_ms).map_or(Duration::MAX, Duration::from_millis);
+                let mut answer = value(item).ok_or_else(is_nonsense)?;
+                if let Answer::Value { time_left, .. } = &mut answer {
+                    *time_left = Some(left);
+                }
+                answer
+            }
+            _ => return Err(is_nonsense()),
+        },
         (Step::Add(cas), Reply::Simple(_)) => Answer::Done { cas: Some(cas) },
         (Step::Add(_), Reply::Nil) => Answer::Refused,
         (Step::Change(cas), Reply::Integer(1)) => Answer::Done { cas },
@@ -966,14 +985,16 @@ fn sentence(text: &[u8]) -> String {
 
 /// Name and version in the answer to `INFO server`.
 fn version(info: &[u8]) -> String {
-    let field = |name: &[u8]| {
-        let mut lines = info.split(|byte| *byte == b'\n');
-        lines.find_map(|line| line.strip_prefix(name)).map(|value| shown(value.trim_ascii()))
-    };
-    match field(b"valkey_version:") {
+    match field(info, b"valkey_version:") {
         Some(version) => format!("Valkey {version}"),
-        None => format!("Redis {}", field(b"redis_version:").unwrap_or_default()),
+        None => format!("Redis {}", field(info, b"redis_version:").unwrap_or_default()),
     }
+}
+
+/// What the answer to `INFO` says behind a name and its colon, fit to be shown.
+fn field(info: &[u8], name: &[u8]) -> Option<String> {
+    let mut lines = info.split(|byte| *byte == b'\n');
+    lines.find_map(|line| line.strip_prefix(name)).map(|value| shown(value.trim_ascii()))
 }
 
 /// How long those are counted who wait for so long, in seconds.

@@ -31,6 +31,16 @@ pub enum Service {
     Redis,
 }
 
+impl Service {
+    /// What a save path calls it.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Memcached => "memcached",
+            Self::Redis => "redis",
+        }
+    }
+}
+
 /// One test for each service, in modules named after them, of functions that take a [`Service`].
 #[macro_export]
 macro_rules! on_each_service {
@@ -70,7 +80,7 @@ pub enum Server {
 
 impl Server {
     #[track_caller]
-    fn start(service: Service, options: &[&str]) -> Option<Self> {
+    pub fn start(service: Service, options: &[&str]) -> Option<Self> {
         match service {
             Service::Memcached => Memcached::start(options).map(Self::Memcached),
             Service::Redis => Redis::start(options).map(Self::Redis),
@@ -101,7 +111,8 @@ impl Server {
         }
     }
 
-    fn raw(&self) -> Raw {
+    /// A connection to it that no proxy sees.
+    pub fn raw(&self) -> Raw {
         match self {
             Self::Memcached(server) => Raw::of(server.connect()),
             Self::Redis(server) => Raw::Redis(server.client()),
@@ -177,10 +188,7 @@ impl PoolSite {
 
     /// The save path of a pool of some of the nodes.
     pub fn save_path(&self, nodes: &[usize]) -> String {
-        let scheme = match self.service {
-            Service::Memcached => "memcached",
-            Service::Redis => "redis",
-        };
+        let scheme = self.service.scheme();
         let node = |index: &usize| {
             let node = &self.nodes[*index];
             format!("{}?weight={}", node.proxy.address().url(scheme), node.weight)

@@ -59,6 +59,8 @@ pub enum Request<'a> {
     Get {
         /// The item.
         key: Key<'a>,
+        /// Whether the time is wanted. memcached tells it always, a Redis has to be asked.
+        wants_life: bool,
         /// Comes back with the reply.
         opaque: Opaque,
     },
@@ -126,7 +128,7 @@ impl Request<'_> {
     pub fn without_payload(&self) -> Request<'static> {
         let key = Key::NONE;
         match *self {
-            Self::Get { opaque, .. } => Request::Get { key, opaque },
+            Self::Get { wants_life, opaque, .. } => Request::Get { key, wants_life, opaque },
             Self::Touch { ttl, opaque, .. } => Request::Touch { key, ttl, opaque },
             Self::Set { ttl, condition, opaque, .. } => {
                 Request::Set { key, value: b"", ttl, condition, opaque }
@@ -168,7 +170,7 @@ impl fmt::Display for Condition {
 /// Encodes `request` at the end of `out`.
 pub fn encode(request: &Request<'_>, out: &mut Vec<u8>) {
     match request {
-        Request::Get { key, opaque } => write!(out, "mg {key} v c t O{opaque}\r\n"),
+        Request::Get { key, opaque, .. } => write!(out, "mg {key} v c t O{opaque}\r\n"),
         Request::Touch { key, ttl, opaque } => write!(out, "mg {key} T{ttl} c O{opaque}\r\n"),
         Request::Set { key, value, ttl, condition, opaque } => {
             write!(out, "ms {key} {} T{ttl} {condition} c O{opaque}\r\n", value.len())
@@ -493,7 +495,7 @@ mod tests {
         let set = |value, condition| Request::Set { key, value, ttl, condition, opaque };
         let delete = |is_quiet| Request::Delete { key, cas, is_quiet, opaque };
         [
-            (Request::Get { key, opaque }, "mg sess:0a v c t O7\r\n"),
+            (Request::Get { key, wants_life: true, opaque }, "mg sess:0a v c t O7\r\n"),
             (Request::Touch { key, ttl: Ttl::UNLIMITED, opaque }, "mg sess:0a T0 c O7\r\n"),
             (set(b"", Condition::Absent), "ms sess:0a 0 T5 ME c O7\r\n\r\n"),
             (

@@ -1,0 +1,4 @@
+-- KEYS: an item
+--
+-- In one step: an item that is stored anew in between has another life.
+return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
