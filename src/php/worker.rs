@@ -252,8 +252,9 @@ impl Worker {
                 // The board counts from the start of the machine.
                 let unix_time = |at| now.saturating_sub(uptime.saturating_sub(at)).as_secs();
                 let node = |(address, health, server): (NodeAddress, Health, Option<String>)| {
+                    let service = if address.as_redis().is_some() { "redis" } else { "memcached" };
                     vec![
-                        ("type", Value::text("memcached")),
+                        ("type", Value::text(service)),
                         ("state", state(!health.is_down)),
                         ("drained", Value::Flag(health.is_drained)),
                         ("failures", Value::Number(health.failures.into())),
