@@ -3,7 +3,7 @@ Bytes on a node that are no record of the session are one warning, and never han
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --INI--
 sessclust.replicas=1
 --FILE--

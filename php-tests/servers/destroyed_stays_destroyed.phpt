@@ -3,7 +3,7 @@ A destroyed session is not brought back by what its node or a browser still has
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

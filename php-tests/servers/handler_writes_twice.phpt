@@ -5,7 +5,7 @@ session.serialize_handler=php
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

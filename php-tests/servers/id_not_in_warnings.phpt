@@ -3,7 +3,7 @@ No warning about a node's session shows its id
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -3,10 +3,11 @@ Record and lock of a session are named by the digest of its id, on the same node
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
+nodes(3);
 store();
 put('shop', ['n' => 1]);
 session_start();

@@ -3,7 +3,7 @@ A session whose holder was killed is taken over at once
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --INI--
 sessclust.replicas=1
 --FILE--

@@ -3,7 +3,7 @@ session_start(['sessclust_lock' => 'off']) waits for nobody, and the last writer
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

@@ -3,7 +3,7 @@ With sessclust.lock=off no lock is ever on a node
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

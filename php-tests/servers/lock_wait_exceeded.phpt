@@ -3,7 +3,7 @@ Who does not get a session in time is told which script of which process has it
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 needs_php_cgi();
 --FILE--
 <?php

@@ -3,7 +3,7 @@ A session that too many requests of this machine wait for is refused at once
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

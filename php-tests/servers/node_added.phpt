@@ -3,7 +3,7 @@ A node that is added logs nobody out
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --INI--
 sessclust.replicas=1
 --FILE--
@@ -11,7 +11,7 @@ sessclust.replicas=1
 require __DIR__ . '/../config.inc';
 $nodes = nodes(3);
 store();
-$paths = array_map(fn (Node $node) => "memcached+unix://$node->socket", $nodes);
+$paths = array_map(fn (Node $node) => $node->url(), $nodes);
 ini_set('session.save_path', "$paths[0],$paths[1]");
 for ($i = 0; $i < 40; $i++) {
     put("visitor-$i", ['i' => $i]);

@@ -3,7 +3,7 @@ A node that goes down while a session is open is one warning when it is closed
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --INI--
 sessclust.replicas=1
 --FILE--

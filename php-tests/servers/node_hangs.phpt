@@ -3,7 +3,7 @@ A node that does not answer is waited for as long as the settings say, and once
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --INI--
 sessclust.replicas=1
 --FILE--
@@ -12,7 +12,7 @@ require __DIR__ . '/../config.inc';
 [$asked, $connected, $told] = nodes(3);
 store();
 /** A pool of this node alone. */
-$use = fn (Node $node) => ini_set('session.save_path', "memcached+unix://$node->socket");
+$use = fn (Node $node) => ini_set('session.save_path', $node->url());
 
 $use($asked);
 put('shop', ['n' => 1]);
@@ -40,13 +40,13 @@ show('close', fn () => session_write_close());
 --EXPECTF--
 open: false
 Warning: session_start(): session %x cannot be opened: node STORE/m1: no answer within 100ms (sessclust.request_timeout)
-Warning: session_start(): Failed to read session data: sessclust (path: memcached+unix://STORE/m1)
+Warning: session_start(): Failed to read session data: sessclust (path: %sunix://STORE/m1)
 again: false
 Warning: session_start(): session %x cannot be opened: no answer from STORE/m1
-Warning: session_start(): Failed to read session data: sessclust (path: memcached+unix://STORE/m1)
+Warning: session_start(): Failed to read session data: sessclust (path: %sunix://STORE/m1)
 connect: false
 Warning: session_start(): session %x cannot be opened: cannot connect to STORE/m2: no answer within 50ms (sessclust.connect_timeout)
-Warning: session_start(): Failed to read session data: sessclust (path: memcached+unix://STORE/m2)
+Warning: session_start(): Failed to read session data: sessclust (path: %sunix://STORE/m2)
 close: %s
 Warning: session_write_close(): session %x may or may not have been saved: node STORE/m3: no answer within 1s (sessclust.request_timeout)
-Warning: session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (memcached+unix://STORE/m3)
+Warning: session_write_close(): Failed to write session data (sessclust). Please verify that the current setting of session.save_path is correct (%sunix://STORE/m3)

@@ -3,7 +3,7 @@ A node that is down is known to all processes, looked for, and one line in the l
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

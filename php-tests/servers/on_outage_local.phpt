@@ -3,7 +3,7 @@ Without a node, sessions are kept on this machine, and one that is destroyed sta
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --INI--
 sessclust.on_outage=local
 --FILE--

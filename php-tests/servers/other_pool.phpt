@@ -3,7 +3,7 @@ A session of the same id in another pool is waited for by nobody
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
@@ -12,8 +12,8 @@ put('shop', ['n' => 1]);
 $holder = hold('shop');
 $waiting = start('session_id("shop"); session_start();');
 wait_for_waiter();
-$other = new Node(store() . '/other');
-ini_set('session.save_path', "memcached+unix://$other->socket");
+$other = new_node('other');
+ini_set('session.save_path', $other->url());
 ini_set('sessclust.lock_wait', '0');
 var_dump(get('shop'));
 --EXPECT--

@@ -3,7 +3,7 @@ With sessclust.placement=local new sessions are on the node of this machine
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --INI--
 sessclust.replicas=1
 --FILE--
@@ -12,7 +12,7 @@ require __DIR__ . '/../config.inc';
 [, $near] = nodes(3);
 store();
 ini_set('sessclust.placement', 'local');
-ini_set('sessclust.local_node', "memcached+unix://$near->socket");
+ini_set('sessclust.local_node', $near->url());
 $ids = [];
 for ($i = 0; $i < 20; $i++) {
     session_id('');

@@ -3,7 +3,7 @@ A script that runs for longer than the lease keeps its session, and its sleep it
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

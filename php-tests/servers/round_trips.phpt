@@ -3,7 +3,7 @@ What each step of a session costs: waits for a node
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

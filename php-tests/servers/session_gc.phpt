@@ -3,7 +3,7 @@ session_gc has nothing to do, and sessions end by themselves
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --INI--
 sessclust.replicas=1
 --FILE--

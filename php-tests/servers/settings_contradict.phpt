@@ -3,7 +3,7 @@ Settings that contradict each other or the save path are one warning
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';

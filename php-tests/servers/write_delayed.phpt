@@ -3,7 +3,7 @@ A delayed write is seen by the next request of this and of other processes
 --SKIPIF--
 <?php
 require __DIR__ . '/../skipif.inc';
-needs_memcached();
+needs_servers();
 --FILE--
 <?php
 require __DIR__ . '/../config.inc';
