@@ -42,11 +42,11 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A save handler with its copies and its locks on.
 pub struct Handler {
-    /// On the command line and in `session.save_handler`.
+    /// On the command line.
     pub name: &'static str,
     /// In the table.
     pub title: &'static str,
-    /// Loaded in this order; that of the handler is the last one.
+    /// Loaded in this order; that of the handler is the last one. None: our own.
     extensions: &'static [&'static str],
     pub settings: &'static [&'static str],
     servers: Kind,
@@ -57,7 +57,7 @@ pub struct Handler {
     can_repair: bool,
 }
 
-pub const HANDLERS: [Handler; 4] = [
+pub const HANDLERS: [Handler; 5] = [
     Handler {
         name: "sessclust",
         title: "sessclust",
@@ -66,6 +66,16 @@ pub const HANDLERS: [Handler; 4] = [
         servers: Kind::Memcached,
         nodes: 3,
         prefix: "memcached://",
+        can_repair: true,
+    },
+    Handler {
+        name: "sessclust-redis",
+        title: "sessclust, redis",
+        extensions: &[],
+        settings: &["sessclust.replicas=2"],
+        servers: Kind::Redis,
+        nodes: 3,
+        prefix: "redis://",
         can_repair: true,
     },
     Handler {
@@ -112,16 +122,25 @@ pub const HANDLERS: [Handler; 4] = [
 ];
 
 impl Handler {
+    pub fn is_ours(&self) -> bool {
+        self.extensions.is_empty()
+    }
+
+    /// What `session.save_handler` calls it, and what its extension is called.
+    fn save_handler(&self) -> &'static str {
+        self.extensions.last().unwrap_or(&"sessclust")
+    }
+
     fn setup(&self, save_path: &str) -> Setup {
         let ours = [extension().to_str().expect("UTF-8")];
-        let extensions = if self.extensions.is_empty() { &ours[..] } else { self.extensions };
-        let setup = Setup::of_handler(self.name, extensions, save_path);
+        let extensions = if self.is_ours() { &ours[..] } else { self.extensions };
+        let setup = Setup::of_handler(self.save_handler(), extensions, save_path);
         self.settings.iter().fold(setup, |setup, setting| setup.with(setting))
     }
 
     /// The version of its extension; none where that is not installed.
     pub fn version(&self) -> Option<String> {
-        let version = self.setup("").eval(&format!("echo phpversion('{}');", self.name));
+        let version = self.setup("").eval(&format!("echo phpversion('{}');", self.save_handler()));
         Some(version).filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
     }
 }
