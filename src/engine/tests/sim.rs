@@ -14,10 +14,13 @@ mod support;
 #[path = "support/sim/mod.rs"]
 mod sim;
 
+use sessclust_engine::wire::Decoded;
+use sessclust_engine::wire::redis::resp::{Limits, decode, encode};
 use sim::client::Act;
 use sim::network::{Service, Then};
 use sim::pass;
 use sim::random::run;
+use sim::redis::Redis;
 use sim::scene::{Scene, done, play};
 use sim::server::Server;
 use std::io::{Read, Write};
@@ -748,6 +751,104 @@ fn a_simulated_server_answers_as_memcached_does() {
         "ms NS",
     ];
     assert!(expected.iter().all(|code| codes.contains(*code)), "{codes:?}");
+}
+
+/// What a server of either kind answers to a command, of which the second word is what each calls
+/// its script.
+fn replies(
+    words: &[&[u8]],
+    scripts: [&[u8]; 2],
+    real: &mut impl ReadWrite,
+    simulated: &mut Redis,
+) -> [String; 2] {
+    let [asked, told] = scripts.map(|script| {
+        let mut words = words.to_vec();
+        if words[0] == b"EVALSHA" {
+            words[1] = script;
+        }
+        let mut command = Vec::new();
+        encode(&words, &mut command);
+        command
+    });
+    real.write_all(&asked).expect("redis-server listens");
+    let mut said = Vec::new();
+    while !matches!(decode(&said, &Limits::default()), Ok(Decoded::Reply { .. })) {
+        let mut bytes = [0; 4096];
+        let count = real.read(&mut bytes).expect("a reply");
+        assert_ne!(count, 0, "redis-server closes the connection");
+        said.extend_from_slice(&bytes[..count]);
+    }
+    let mut output = Vec::new();
+    simulated.execute(0, &told, &mut output).expect("a whole command");
+    simulated.give_up(0);
+    output.extend(simulated.woken().into_iter().flat_map(|(_, reply)| reply));
+    [said, output].map(|said| said.escape_ascii().to_string())
+}
+
+/// The scripts of the engine, in any order and with any arguments, on the keys of one session:
+/// servers that differ in anything differ in a reply before long.
+#[test]
+fn a_simulated_server_answers_as_redis_does() {
+    let Some(redis) = support::redis::Redis::start(&[]) else { return };
+    let (mut real, mut simulated) = (redis.connect(), Redis::new());
+    let mut random = support::seeded();
+    let mut load = |name: &str, text: &str| {
+        let text = [include_str!("../node/redis/common.lua"), text].concat();
+        let mut names = [redis.cli(&["SCRIPT", "LOAD", &text]), String::new()];
+        let mut output = Vec::new();
+        let mut command = Vec::new();
+        encode(&[b"SCRIPT", b"LOAD", text.as_bytes()], &mut command);
+        simulated.execute(0, &command, &mut output).expect("a whole command");
+        names[1] = String::from_utf8(output).expect("digits").lines().nth(1).expect("it").into();
+        (name.to_owned(), names)
+    };
+    let scripts = std::collections::BTreeMap::from([
+        load("commit", include_str!("../node/redis/commit.lua")),
+        load("replace", include_str!("../node/redis/replace.lua")),
+        load("touch", include_str!("../node/redis/touch.lua")),
+        load("remove", include_str!("../node/redis/remove.lua")),
+        load("release", include_str!("../node/redis/release.lua")),
+        load("join", include_str!("../node/redis/join.lua")),
+        load("poke", include_str!("../node/redis/poke.lua")),
+        load("leave", include_str!("../node/redis/leave.lua")),
+    ]);
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..1500 {
+        // A CAS of eight bytes, of few so that it is right now and then.
+        let mut cas = || format!("0000000{}", random.u8(..3));
+        let (old, lock) = (cas(), cas());
+        let (value, grant) = (cas() + "value", cas() + "granted");
+        let old = if random.u8(..4) == 0 { String::new() } else { old };
+        let (rlwq, lrwq) = (["r", "l", "w", "q"], ["l", "r", "w", "q"]);
+        let item = [["r"], ["l"]][random.usize(..2)];
+        let what = random.usize(..10);
+        let (name, keys, arguments): (&str, &[&str], &[&str]) = match what {
+            0 => ("commit", &rlwq, &[&old, &value, "EX", "1000", &lock, &grant, "1000"]),
+            1 => ("replace", &item, &[&old, &value, "", ""]),
+            2 => ("touch", &item, &["EXPIRE", "1000"]),
+            3 => ("remove", &item, &[&old]),
+            4 => ("release", &lrwq, &[&lock, &grant, "1000"]),
+            5 => ("join", &lrwq, &[&value, "1000", "1000"]),
+            6 => ("poke", &lrwq, &[&grant, "1000", "1000"]),
+            7 => ("leave", &["q"], &[]),
+            8 => ("SET", &item, &[&value, "NX", "EX", "1000"]),
+            _ => ("BLPOP", &["w"], &["0.001"]),
+        };
+        let keys: Vec<String> = keys.iter().map(|kind| format!("sc:{kind}:{{a}}")).collect();
+        let count = keys.len().to_string();
+        let head = match scripts.contains_key(name) {
+            true => vec!["EVALSHA", "", &count],
+            false => vec![name],
+        };
+        let words = head.into_iter().chain(keys.iter().map(String::as_str));
+        let words: Vec<&[u8]> = words.chain(arguments.iter().copied()).map(str::as_bytes).collect();
+        let none = [String::new(), String::new()];
+        let names = scripts.get(name).unwrap_or(&none).each_ref().map(|name| name.as_bytes());
+        let [said, simulated] = replies(&words, names, &mut real, &mut simulated);
+        assert_eq!(said, simulated, "{name} {arguments:?}");
+        seen.insert(format!("{name} {}", said.chars().take(4).collect::<String>()));
+    }
+    assert!(seen.len() > 20, "{seen:?}");
 }
 
 #[test]

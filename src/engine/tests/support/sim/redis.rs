@@ -110,6 +110,14 @@ impl Redis {
         });
     }
 
+    /// The time of a connection that waits is up.
+    pub fn give_up(&mut self, connection: usize) {
+        let until = self.waiting.iter().find(|waiting| waiting.connection == connection);
+        if let Some(until_ms) = until.map(|waiting| waiting.until_ms) {
+            self.set_clock(until_ms);
+        }
+    }
+
     /// A connection was closed.
     pub fn forget(&mut self, connection: usize) {
         self.waiting.retain(|waiting| waiting.connection != connection);
