@@ -221,9 +221,9 @@ pub const REDIS_LINE_BYTES_MAX: usize = 64 * 1024;
 /// configured, and room for what is stored with it.
 pub const REDIS_BULK_BYTES_MAX: usize = (1 << 30) + (1 << 16);
 
-/// Elements of one reply of a Redis server, at most, of all its arrays together. The largest that we
-/// ask for is `CLUSTER SLOTS`; were each of the 16384 slots a range of its own with six servers, it
-/// would have 700,000.
+/// Elements of one reply of a Redis server, at most, of all its arrays together. The largest that
+/// we ask for is `CLUSTER SLOTS`; were each of the 16384 slots a range of its own with six servers,
+/// it would have 700,000.
 pub const REDIS_ELEMENTS_MAX: usize = 1 << 20;
 
 /// Arrays within arrays of one reply of a Redis server, at most. `CLUSTER SLOTS` has four: the

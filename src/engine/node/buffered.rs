@@ -120,7 +120,7 @@ impl Buffered {
         // Closed while it was idle: a server that was restarted, or its idle_timeout.
         let is_stale = !self.is_fresh && !self.is_answering && self.filled == self.consumed;
         let (cause, reason) = match error.kind() {
-            io::ErrorKind::TimedOut => (Cause::Timeout, String::new()),
+            io::ErrorKind::TimedOut => (Cause::Timeout, "no answer".into()),
             io::ErrorKind::UnexpectedEof if is_stale => (Cause::Stale, CLOSED.into()),
             io::ErrorKind::UnexpectedEof => (Cause::Cut, CLOSED.into()),
             _ if is_stale => (Cause::Stale, error.to_string()),

@@ -8,6 +8,7 @@
 //! redis/          a Redis or Valkey: requests as commands and scripts; waiting for a lock there
 //! classic.rs      the classic text protocol through memcache-async, for servers without meta
 //! socket.rs       a socket that is waited for in the kernel
+//! tls.rs          TLS over a stream
 //! survey.rs       what an operator's tool asks: statistics, the list of keys
 //! world.rs        what the engine takes from outside: time, randomness, connections
 //! ```
@@ -29,6 +30,7 @@ mod pipeline;
 mod redis;
 mod socket;
 mod survey;
+mod tls;
 mod world;
 
 pub use redis::{Grant, Joined};
@@ -649,10 +651,10 @@ struct Broken {
 impl Broken {
     fn of_io(error: &std::io::Error) -> Self {
         let cause = match error.kind() {
-            std::io::ErrorKind::TimedOut => return Self::late(),
+            std::io::ErrorKind::TimedOut => Cause::Timeout,
             _ => Cause::Cut,
         };
-        Self { cause, reason: error.to_string() }
+        Self::new(cause, error)
     }
 
     /// No connection could be made.
@@ -661,10 +663,19 @@ impl Broken {
             // What runs out here, source: socket(2), connect(2).
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
             | Some(Errno::ADDRNOTAVAIL) => Cause::Shortage,
-            _ if error.kind() == std::io::ErrorKind::TimedOut => return Self::late(),
+            _ if error.kind() == std::io::ErrorKind::TimedOut => Cause::Timeout,
             _ => Cause::Connect,
         };
-        Self { cause, reason: error.to_string() }
+        Self::new(cause, error)
+    }
+
+    /// The reason of a time-out is what has not come [within](Broken::within) the time.
+    fn new(cause: Cause, error: &std::io::Error) -> Self {
+        let reason = match (cause, error.get_ref()) {
+            (Cause::Timeout, None) => "no answer".into(),
+            _ => error.to_string(),
+        };
+        Self { cause, reason }
     }
 
     /// No answer in time.
@@ -675,8 +686,8 @@ impl Broken {
     /// What is said of it, `patience` being what `setting` allowed.
     fn within(&self, patience: Duration, setting: &str) -> String {
         match self.cause {
-            Cause::Timeout if self.reason.is_empty() => {
-                format!("no answer within {} ({setting})", time_with_unit(patience))
+            Cause::Timeout => {
+                format!("{} within {} ({setting})", self.reason, time_with_unit(patience))
             }
             _ => self.reason.clone(),
         }

@@ -31,6 +31,7 @@ mod sentinel;
 mod survey;
 
 use super::buffered::Buffered;
+use super::tls::secure;
 use super::{Answer, Broken, Cause, Late, Stream, Tag, Turn, World};
 use crate::config::redis::{Login, Redis as Service, Topology};
 use crate::config::save_path::Endpoint;
@@ -817,7 +818,12 @@ async fn connect(
     let stream = world.connect(endpoint).await;
     let mut stream = stream.map_err(|error| Broken::of_connecting(&error))?;
     stream.set_patience(patience.saturating_sub(started.elapsed()));
-    Ok(stream)
+    match (endpoint, service.is_tls) {
+        (Endpoint::Tcp { host, .. }, true) => secure(stream, host, &service.access.tls)
+            .await
+            .map_err(|error| Broken::of_connecting(&error)),
+        _ => Ok(stream),
+    }
 }
 
 /// The next reply on a stream.

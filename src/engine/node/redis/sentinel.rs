@@ -130,7 +130,7 @@ impl Sentinels<'_> {
             (_, _, true) => (Cause::Timeout, "none of its sentinels answers"),
             _ => (Cause::Connect, "none of its sentinels answers"),
         };
-        Err(Broken { cause, reason: format!("{what}: {}", said.join("; ")) })
+        Err(Broken { cause, reason: format!("{what} ({})", said.join("; ")) })
     }
 
     /// Asks one of them for the primary; none if it does not know the name. Gives the stream on
