@@ -13,6 +13,7 @@ foreach (ini_get_all('sessclust') as $name => ['global_value' => $value, 'access
 --EXPECT--
 sessclust.auto_gc = on
 sessclust.connect_timeout = 200ms
+sessclust.credentials = 
 sessclust.local_node = 
 sessclust.lock = on
 sessclust.lock_lease = 5s
@@ -22,9 +23,13 @@ sessclust.max_waiters = 32
 sessclust.on_outage = fail
 sessclust.placement = ring
 sessclust.probe_interval = 1s
+sessclust.redis_wait = 0
 sessclust.replicas = 2
 sessclust.request_timeout = 500ms
 sessclust.ring = ketama_weighted
 sessclust.sync = off
+sessclust.tls_ca = 
+sessclust.tls_certificate = 
+sessclust.tls_key = 
 sessclust.write = through
 session.sessclust_lock = 

@@ -19,7 +19,7 @@ echo masked($section[1]), "\n";
 --EXPECTF--
 sessclust support => enabled
 Version => 0.1.0
-Stores => embedded (local://), memcached (memcached://, memcached+unix://)
+Stores => embedded (local://), memcached (memcached://, memcached+unix://), Redis and Valkey (redis://, rediss://, redis+unix://, redis+sentinel://, redis+cluster://)
 Directory of this user's sessions => STORE/uUID
 
 Setting => In effect => Range
@@ -39,6 +39,11 @@ sessclust.on_outage => fail => fail or local
 sessclust.connect_timeout => 200ms => 1ms to 1m
 sessclust.request_timeout => 500ms => 10ms to 1m
 sessclust.probe_interval => 1s => 100ms to 1m
+sessclust.credentials => none => the path of a file, env:NAME, or empty
+sessclust.redis_wait => 0 => 0 to 10
+sessclust.tls_ca => none => the path of a file, or empty
+sessclust.tls_certificate => none => the path of a file, or empty
+sessclust.tls_key => none => the path of a file, or empty
 
 Counter => Value => Counts, for all processes of this server
 opens => 1 => sessions read
@@ -76,6 +81,7 @@ panics => 0 => internal errors caught, each worth a bug report
 Directive => Local Value => Master Value
 sessclust.auto_gc => on => on
 sessclust.connect_timeout => 200ms => 200ms
+sessclust.credentials => no value => no value
 sessclust.local_node => no value => no value
 sessclust.lock => on => on
 sessclust.lock_lease => 5s => 5s
@@ -85,9 +91,13 @@ sessclust.max_waiters => 32 => 32
 sessclust.on_outage => fail => fail
 sessclust.placement => ring => ring
 sessclust.probe_interval => 1s => 1s
+sessclust.redis_wait => 0 => 0
 sessclust.replicas => 2 => 2
 sessclust.request_timeout => 500ms => 500ms
 sessclust.ring => ketama_weighted => ketama_weighted
 sessclust.sync => off => off
+sessclust.tls_ca => no value => no value
+sessclust.tls_certificate => no value => no value
+sessclust.tls_key => no value => no value
 sessclust.write => through => through
 session.sessclust_lock => no value => no value

@@ -69,7 +69,7 @@ Warning: session_start(): Failed to initialize storage module: sessclust (path: 
 Warning: session_start(): session.save_path, position 8: the directory has to be absolute: local:///directory, with three slashes
 Warning: session_start(): Failed to initialize storage module: sessclust (path: local://two/slashes)
 "LOCAL:///directory": false
-Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
+Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, redis://host:port or local:///directory, or leave it empty
 Warning: session_start(): Failed to initialize storage module: sessclust (path: LOCAL:///directory)
 "local:///a b": false
 Warning: session_start(): session.save_path, position 10: one embedded store is all there can be; write %20 or %2C for a space or a comma in its directory
@@ -105,10 +105,10 @@ Warning: session_start(): Failed to initialize storage module: sessclust (path: 
 Warning: session_start(): session.save_path, position 3: the directory must not have . or .. as components
 Warning: session_start(): Failed to initialize storage module: sessclust (path: /a/./b)
 "file:///directory": false
-Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
+Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, redis://host:port or local:///directory, or leave it empty
 Warning: session_start(): Failed to initialize storage module: sessclust (path: file:///directory)
 "http://example.com/": false
-Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, memcached+unix:///socket or local:///directory, or leave it empty
+Warning: session_start(): session.save_path, position 0: unknown scheme: write memcached://host:port, redis://host:port or local:///directory, or leave it empty
 Warning: session_start(): Failed to initialize storage module: sessclust (path: http://example.com/)
 "%n%s%n": false
 Warning: session_start(): session.save_path, position 0: this is no node and no directory: write host:port, memcached://host or local:///directory

@@ -63,9 +63,9 @@ session_start(): session.save_path, position 13: behind the host comes a colon a
 memcached://a b c/d: false
 session_start(): session.save_path, position 14: this is no node and no directory: write host:port, memcached://host or local:///directory
 memcached://a_1,memcached://b!: false
-session_start(): session.save_path, position 29: a host has letters, digits, ., - and _ only: write memcached://host:port
+session_start(): session.save_path, position 29: a host has letters, digits, ., - and _ only
 memcached://::1: false
-session_start(): session.save_path, position 12: an IPv6 address is written in brackets: [::1]:11211
+session_start(): session.save_path, position 12: an IPv6 address is written in brackets, such as [::1]
 memcached://[::g]: false
 session_start(): session.save_path, position 12: there is no IPv6 address in the brackets
 memcached://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: false
@@ -73,7 +73,7 @@ session_start(): session.save_path, position 12: the host has to have 1 to 255 c
 memcached:///run/memcached.sock: false
 session_start(): session.save_path, position 12: a node has no path; a socket is written memcached+unix:///socket
 memcached+unix://run/memcached.sock: false
-session_start(): session.save_path, position 17: the path has to be absolute: memcached+unix:///socket, with three slashes
+session_start(): session.save_path, position 17: the path has to be absolute: there are three slashes before it
 memcached+unix:///run/%zz: false
 session_start(): session.save_path, position 22: % begins no byte; write %25 for a % itself
 memcached+unix:///aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: false
@@ -83,9 +83,9 @@ session_start(): session.save_path, position 21: the weight has to be a number f
 memcached://a?weight=1000001: false
 session_start(): session.save_path, position 21: the weight has to be a number from 1 to 1000000
 memcached://a?weight=1&weight=2: false
-session_start(): session.save_path, position 23: the weight is given twice
+session_start(): session.save_path, position 23: this parameter is given twice
 memcached://a,memcached://b?timeout=1: false
-session_start(): session.save_path, position 28: unknown parameter timeout: a node takes ?weight=N and no other
+session_start(): session.save_path, position 28: timeout is no parameter here, for how long connecting may take is set by sessclust.connect_timeout: leave it out
 memcached://a?: false
 session_start(): session.save_path, position 14: unknown parameter: a node takes ?weight=N and no other
 a:1,,b:1: false
@@ -99,7 +99,7 @@ session_start(): session.save_path, position 4: the weight has to be a number fr
 a:1?weight=2: false
 session_start(): session.save_path, position 3: parameters need a URL: memcached://host:port?weight=N or memcached+unix:///socket?weight=N
 ::1:11211: false
-session_start(): session.save_path, position 0: an IPv6 address is written in brackets: [::1]:11211
+session_start(): session.save_path, position 0: an IPv6 address is written in brackets, such as [::1]
 /run/a.sock:11211: false
 session_start(): session.save_path, position 11: the port of a socket is 0, or left out
 /run/a.sock,/var/lib: false
@@ -113,4 +113,4 @@ session_start(): session.save_path, position 4: the embedded store (local://) ca
 /var/lib,memcached://a: false
 session_start(): session.save_path, position 0: a directory cannot be in a list of nodes
 a:1,a:2,a:3,a:4,a:5,a:6,a:7,a:8,a:9,a:10,a:11,a:12: false
-session_start(): session.save_path, position 492: a pool has at most 100 nodes
+session_start(): session.save_path, position 492: a list has at most 100 entries

@@ -25,6 +25,11 @@ foreach ([
     'connect_timeout' => [['1ms', '1m'], ['0', '61s']],
     'request_timeout' => [['10ms', '1m'], ['9ms', '1h']],
     'probe_interval' => [['100ms', '60s'], ['99ms', '61s']],
+    'credentials' => [['/etc/redis', 'env:REDIS', ''], ['* hunter2', 'redis', 'env:', "/a\0"]],
+    'redis_wait' => [['0', '10'], ['11', 'all']],
+    'tls_ca' => [['/etc/ca.pem', ''], ['ca.pem', "/$host\0"]],
+    'tls_certificate' => [['/etc/client.pem'], ['env:CERTIFICATE']],
+    'tls_key' => [['/etc/client.key'], ['~/client.key']],
 ] as $name => [$right, $wrong]) {
     foreach ($right as $value) {
         if (ini_set("sessclust.$name", $value) === false) {
@@ -103,3 +108,23 @@ probe_interval = "99ms": false
 Warning: ini_set(): sessclust.probe_interval: "99ms" is not a value of it (100ms to 1m, such as 1s)
 probe_interval = "61s": false
 Warning: ini_set(): sessclust.probe_interval: "61s" is not a value of it (100ms to 1m, such as 1s)
+credentials = "* hunter2": false
+Warning: ini_set(): sessclust.credentials: "..." is not a value of it (the path of a file, env:NAME, or empty)
+credentials = "redis": false
+Warning: ini_set(): sessclust.credentials: "..." is not a value of it (the path of a file, env:NAME, or empty)
+credentials = "env:": false
+Warning: ini_set(): sessclust.credentials: "..." is not a value of it (the path of a file, env:NAME, or empty)
+credentials = "/a\u0000": false
+Warning: ini_set(): sessclust.credentials: "..." is not a value of it (the path of a file, env:NAME, or empty)
+redis_wait = "11": false
+Warning: ini_set(): sessclust.redis_wait: "11" is not a value of it (0 to 10, such as 0)
+redis_wait = "all": false
+Warning: ini_set(): sessclust.redis_wait: "all" is not a value of it (0 to 10, such as 0)
+tls_ca = "ca.pem": false
+Warning: ini_set(): sessclust.tls_ca: "ca.pem" is not a value of it (the path of a file, or empty)
+tls_ca = "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u0000": false
+Warning: ini_set(): sessclust.tls_ca: "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..." is not a value of it (the path of a file, or empty)
+tls_certificate = "env:CERTIFICATE": false
+Warning: ini_set(): sessclust.tls_certificate: "env:CERTIFICATE" is not a value of it (the path of a file, or empty)
+tls_key = "~/client.key": false
+Warning: ini_set(): sessclust.tls_key: "~/client.key" is not a value of it (the path of a file, or empty)

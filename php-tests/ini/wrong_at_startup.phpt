@@ -10,7 +10,8 @@ require __DIR__ . '/../config.inc';
 $wrong = [
     'lock_wait' => '10 parsecs', 'max_size' => '1T', 'sync' => 'maybe', 'auto_gc' => '2',
     'lock_lease' => '2s', 'max_waiters' => '64', 'write' => 'back', 'local_node' => 'cache',
-    'replicas' => '6', 'on_outage' => 'ignore', 'probe_interval' => '1',
+    'replicas' => '6', 'on_outage' => 'ignore', 'probe_interval' => '1', 'redis_wait' => '11',
+    'credentials' => 'shop hunter2', 'tls_ca' => 'ca.pem',
 ];
 foreach ($wrong as $name => $value) {
     echo run("var_dump(ini_get('sessclust.$name'));", ["sessclust.$name" => $value]);
@@ -48,3 +49,12 @@ string(4) "fail"
 
 Warning: PHP Startup: sessclust.probe_interval: "1" is not a value of it (100ms to 1m, such as 1s) in %s on line %d
 string(2) "1s"
+
+Warning: PHP Startup: sessclust.redis_wait: "11" is not a value of it (0 to 10, such as 0) in %s on line %d
+string(1) "0"
+
+Warning: PHP Startup: sessclust.credentials: "..." is not a value of it (the path of a file, env:NAME, or empty) in %s on line %d
+string(0) ""
+
+Warning: PHP Startup: sessclust.tls_ca: "ca.pem" is not a value of it (the path of a file, or empty) in %s on line %d
+string(0) ""

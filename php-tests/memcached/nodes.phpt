@@ -22,5 +22,5 @@ echo masked($lines[0]), "\n";
 --EXPECTF--
 {"type":"memcached","state":"up","drained":false,"failures":0,"since":null,"reason":"","latency_us":null,"address":"STORE/m1","weight":"3","server":"1.6.%d, meta protocol"}
 {"type":"memcached","state":"up","drained":false,"failures":0,"since":null,"reason":"","latency_us":null,"address":"STORE/m2","weight":"1","server":"1.6.%d, meta protocol"}
-Stores => embedded (local://), memcached (memcached://, memcached+unix://)
+Stores => embedded (local://), memcached (memcached://, memcached+unix://), Redis and Valkey (redis://, rediss://, redis+unix://, redis+sentinel://, redis+cluster://)
 Nodes => STORE/m1, STORE/m2

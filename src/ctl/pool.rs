@@ -143,13 +143,14 @@ impl Pool {
 
     /// The node that an operator names, as the save path or a table does.
     pub(crate) fn node(&self, text: &str) -> Result<usize, Refusal> {
-        let endpoint = match SavePath::parse(text.as_bytes()) {
-            Ok(SavePath::Pool(nodes)) if nodes.len() == 1 => Some(nodes[0].endpoint.clone()),
+        let wanted = match SavePath::parse(text.as_bytes()) {
+            Ok(SavePath::Pool(nodes)) if nodes.len() == 1 => nodes.into_iter().next(),
             _ => None,
         };
         let is_meant = |node: &NodeAddress| {
             node.to_string() == text
-                || endpoint.as_ref().is_some_and(|endpoint| endpoint.is_same(&node.endpoint))
+                || node.sentinel_name() == Some(text)
+                || wanted.as_ref().is_some_and(|wanted| wanted.is_same(node))
         };
         self.nodes.iter().position(is_meant).ok_or_else(|| {
             let nodes: Vec<String> = self.nodes.iter().map(NodeAddress::to_string).collect();

@@ -96,7 +96,11 @@ unsafe extern "C" fn info(module: *mut ModuleEntry) {
     info_table_start!();
     info_table_row!("sessclust support", "enabled");
     info_table_row!("Version", env!("CARGO_PKG_VERSION"));
-    info_table_row!("Stores", "embedded (local://), memcached (memcached://, memcached+unix://)");
+    info_table_row!(
+        "Stores",
+        "embedded (local://), memcached (memcached://, memcached+unix://), Redis and Valkey \
+         (redis://, rediss://, redis+unix://, redis+sentinel://, redis+cluster://)"
+    );
     let (what, where_) = worker::describe_store(&ini::save_path());
     info_table_row!(what, where_);
     info_table_end!();

@@ -131,8 +131,11 @@ impl Credentials {
         })
     }
 
-    /// Parses them; an error is the number of the line and what is wrong.
-    fn parse(text: &[u8]) -> Result<Self, (usize, &'static str)> {
+    /// Parses them.
+    ///
+    /// # Errors
+    /// The number of the line, and what is wrong there.
+    pub fn parse(text: &[u8]) -> Result<Self, (usize, &'static str)> {
         let mut lines = Vec::new();
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii();

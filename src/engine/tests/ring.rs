@@ -6,6 +6,9 @@
 mod support;
 
 use sessclust_engine::cluster::ring::{Ketama, Ring, RingNode};
+use sessclust_engine::cluster::{ring_of, salt_of};
+use sessclust_engine::config::RingKind;
+use sessclust_engine::config::save_path::{NodeAddress, SavePath};
 use sessclust_engine::limits::NODES_MAX;
 use sessclust_engine::{ErrorKind, Result};
 use std::collections::HashSet;
@@ -256,6 +259,37 @@ fn a_plain_ring_ignores_weights() {
     for key in random_keys(&mut random, 1000) {
         assert_eq!(weighted.primary(&key), equal.primary(&key));
     }
+}
+
+/// The nodes of a save path.
+fn pool(path: &str) -> Vec<NodeAddress> {
+    match SavePath::parse(path.as_bytes()).expect(path) {
+        SavePath::Pool(nodes) => nodes,
+        SavePath::Local(_) => panic!("{path} is no pool"),
+    }
+}
+
+#[test]
+fn what_sentinels_call_by_a_name_keeps_its_place() {
+    let ring = |path| ring_of(RingKind::KetamaWeighted, &pool(path)).expect(path);
+    // One sentinel knows all three.
+    let before = ring("redis+sentinel://s/one,redis+sentinel://s/two,redis+sentinel://s/three");
+    let after = ring(
+        "redis+sentinel://t:1/one,redis+sentinel://s/one,rediss+sentinel://u/two,\
+         redis+sentinel://s:2/three/5",
+    );
+    let keys = random_keys(&mut seeded(), 1000);
+    let of = |ring: &Ring| keys.iter().map(|key| ring.primary(key)).collect::<Vec<_>>();
+    assert_eq!(of(&before), of(&after));
+    assert_eq!(HashSet::<usize>::from_iter(of(&after)), HashSet::from([0, 1, 2]));
+}
+
+#[test]
+fn databases_of_a_server_are_pools_of_their_own() {
+    let salt = |path| salt_of(&pool(path));
+    assert_eq!(salt("redis://a/1,redis://b"), salt("redis://b/0,redis://a/1"));
+    assert_ne!(salt("redis://a/1"), salt("redis://a/2"));
+    assert_ne!(salt("redis://a/1"), salt("redis://a"));
 }
 
 #[test]

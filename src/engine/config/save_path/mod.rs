@@ -539,7 +539,7 @@ mod tests {
             ("redis://a/-1", 10),
             ("redis://a/2147483648", 10),
             ("redis://a/1/", 10),
-            ("redis:///run/redis.sock", 9),
+            ("redis:///run/redis.sock", 8),
             ("redis://a/1?database=1", 9),
             ("redis://a?database=1&database=1", 21),
             ("redis://a?database=", 19),
@@ -645,6 +645,7 @@ mod tests {
         assert!(refused("--SERVER=10.0.0.1:11211").contains("options of libmemcached"));
         assert!(refused("tcp://a:11211?persistent=1").contains("is written memcached://host:port"));
         assert!(refused("tcp://a:6379?timeout=2.5").contains("sessclust.connect_timeout"));
+        assert!(refused("redis://a?weight").contains("has to be in quotes"));
         assert!(refused("tcp://a:6379?prefix=x").contains("keys have a prefix of their own"));
         assert!(refused("tls://a:1?stream[verify_peer]=0").contains("sessclust.tls_ca"));
         assert!(refused("seed[]=a:1&seed[]=b:1").contains("write redis+cluster://host:port"));

@@ -19,7 +19,7 @@ pub const SENTINEL_PORT: u16 = 26379;
 const OTHER_PARAMETERS: [(&[u8], &str); 7] = [
     (b"timeout", "how long connecting may take is set by sessclust.connect_timeout"),
     (b"read_timeout", "how long an answer may take is set by sessclust.request_timeout"),
-    (b"retry_interval", "when a node that is down is tried is set by sessclust.probe_interval"),
+    (b"retry_interval", "the time between two tries is set by sessclust.probe_interval"),
     (b"persistent", "connections are always kept"),
     (b"persistent_id", "connections are always kept"),
     (b"prefix", "keys have a prefix of their own"),
@@ -94,6 +94,9 @@ fn memcached_url(text: &[u8], at: usize) -> Result<NodeAddress> {
 /// Parses what follows `redis://` and the like.
 fn redis_url(text: &[u8], at: usize, is_tls: bool) -> Result<NodeAddress> {
     let (authority, path, parameters) = split_url(text, at, true)?;
+    if authority.is_empty() && !path.is_empty() {
+        return Err(error(at, "the host is missing; a socket is written redis+unix:///socket"));
+    }
     let database = parameters.database(path, at + authority.len())?;
     let endpoint = endpoint(authority, REDIS_PORT, at)?;
     let redis = Redis { database, is_tls, ..Redis::default() };
@@ -295,6 +298,11 @@ fn other_parameter(text: &[u8], at: usize, is_redis: bool) -> Error {
     let (name, rest) = split_before(text, |byte| !byte.is_ascii_lowercase() && byte != b'_');
     if LOGIN_PARAMETERS.contains(&name) {
         return no_login(at, is_redis);
+    }
+    if matches!(text, b"weight" | b"database") {
+        let what = "its value is missing: in php.ini a text with = has to be in quotes, or it ends \
+                    there";
+        return error(at, what);
     }
     let known = OTHER_PARAMETERS.iter().find(|(other, _)| *other == name);
     let is_name = rest.starts_with(b"=") && name.len() <= SHOWN_BYTES_MAX;
