@@ -7,13 +7,21 @@ use sessclust_engine::ErrorKind;
 use sessclust_engine::config::Settings;
 use sessclust_engine::session::Access;
 use std::time::{SystemTime, UNIX_EPOCH};
-use support::pool::{PoolSite, Process};
+use support::pool::{PoolSite, Process, Service};
 use support::{LIFETIME_S, id};
+
+on_each_service! {
+    nodes_that_were_started_together_have_lost_nothing_to_each_other,
+    nodes_older_than_any_session_have_lost_nothing,
+    sessions_that_live_longer_ask_for_older_nodes,
+    what_a_node_has_lost_the_one_that_is_down_may_have,
+    what_a_repair_has_noted_counts_for_connections_that_stand,
+}
 
 /// Three nodes, of which two keep each session, with birth marks that are so many seconds old; a
 /// node without one has just been started.
-fn site(ages_s: [Option<u64>; 3]) -> Option<PoolSite> {
-    let mut site = PoolSite::start(3)?;
+fn site(service: Service, ages_s: [Option<u64>; 3]) -> Option<PoolSite> {
+    let mut site = PoolSite::start_on(service, 3)?;
     site.settings = Settings { replicas: 2, ..site.settings };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     for (node, age_s) in ages_s.into_iter().enumerate() {
@@ -53,9 +61,8 @@ fn assert_new(process: &Process, shop: &str, is_new: bool) {
     }
 }
 
-#[test]
-fn nodes_that_were_started_together_have_lost_nothing_to_each_other() {
-    let Some(site) = site([None, None, None]) else { return };
+fn nodes_that_were_started_together_have_lost_nothing_to_each_other(service: Service) {
+    let Some(site) = site(service, [None, None, None]) else { return };
     let process = process(&site);
     for node in 0..3 {
         assert_new(&process, &site.id_on(node), true);
@@ -64,16 +71,18 @@ fn nodes_that_were_started_together_have_lost_nothing_to_each_other() {
     assert_new(&site.process(), &site.id_on(0), true);
 }
 
-#[test]
-fn nodes_older_than_any_session_have_lost_nothing() {
-    let Some(site) = site([Some(1), Some(LIFETIME_S + 60), Some(LIFETIME_S + 60)]) else { return };
+fn nodes_older_than_any_session_have_lost_nothing(service: Service) {
+    let Some(site) = site(service, [Some(1), Some(LIFETIME_S + 60), Some(LIFETIME_S + 60)]) else {
+        return;
+    };
     assert_new(&process(&site), &site.id_on(0), true);
 }
 
 /// Nobody has stored anything yet, so nobody but PHP knows how long sessions live.
-#[test]
-fn sessions_that_live_longer_ask_for_older_nodes() {
-    let Some(site) = site([Some(1), Some(LIFETIME_S + 60), Some(LIFETIME_S + 60)]) else { return };
+fn sessions_that_live_longer_ask_for_older_nodes(service: Service) {
+    let Some(site) = site(service, [Some(1), Some(LIFETIME_S + 60), Some(LIFETIME_S + 60)]) else {
+        return;
+    };
     drop(process(&site));
     let shop = site.id_on(0);
     for (lifetime_s, is_new) in [(LIFETIME_S, true), (LIFETIME_S + 600, false), (0, false)] {
@@ -84,13 +93,12 @@ fn sessions_that_live_longer_ask_for_older_nodes() {
     }
 }
 
-#[test]
-fn what_a_node_has_lost_the_one_that_is_down_may_have() {
+fn what_a_node_has_lost_the_one_that_is_down_may_have(service: Service) {
     for young in [1, 2] {
         // Not together: the others were started more than a minute before.
         let mut ages_s = [Some(LIFETIME_S - 60); 3];
         ages_s[young] = None;
-        let Some(site) = site(ages_s) else { return };
+        let Some(site) = site(service, ages_s) else { return };
         let process = process(&site);
         for node in 0..3 {
             assert_new(&process, &site.id_on(node), false);
@@ -102,10 +110,9 @@ fn what_a_node_has_lost_the_one_that_is_down_may_have() {
     }
 }
 
-#[test]
-fn what_a_repair_has_noted_counts_for_connections_that_stand() {
+fn what_a_repair_has_noted_counts_for_connections_that_stand(service: Service) {
     let old = Some(LIFETIME_S - 60);
-    let Some(site) = site([old, None, old]) else { return };
+    let Some(site) = site(service, [old, None, old]) else { return };
     let process = process(&site);
     let shop = site.id_on(0);
     assert_new(&process, &shop, false);

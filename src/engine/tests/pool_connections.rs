@@ -11,6 +11,21 @@ use support::pool::{PoolSite, Process, Service, lock_key, record_key};
 use support::proxy::{Fault, Place};
 use support::{Child, LIFETIME_S, id};
 
+on_each_service! {
+    a_connection_that_was_closed_while_idle_is_replaced_without_an_error,
+    a_session_that_is_held_while_its_connection_is_closed_is_saved,
+    a_delayed_write_on_a_connection_that_was_closed_is_saved_or_told_of,
+    a_touch_gives_no_lock_back_by_a_cas_from_before_a_restart,
+    after_a_restart_of_the_server_sessions_begin_anew_without_an_error,
+    a_session_that_its_node_lost_while_it_was_held_is_not_saved,
+    a_cas_from_before_a_restart_is_not_used,
+    after_nonsense_a_connection_is_not_used_again,
+    a_fork_neither_writes_nor_unlocks_its_parents_session,
+    a_fork_has_sessions_and_connections_of_its_own,
+    a_fork_that_opens_its_parents_session_has_to_wait_for_it,
+    the_session_of_a_killed_parent_is_free_though_its_fork_lives_on,
+}
+
 #[track_caller]
 fn expect_error<T>(result: Result<T>, kind: ErrorKind, text: &str) {
     let error = result.err().expect("an error");
@@ -19,8 +34,8 @@ fn expect_error<T>(result: Result<T>, kind: ErrorKind, text: &str) {
 }
 
 /// A process that is connected to a pool of one node.
-fn connected() -> Option<(PoolSite, Process)> {
-    let site = PoolSite::start(1)?;
+fn connected(service: Service) -> Option<(PoolSite, Process)> {
+    let site = PoolSite::start_on(service, 1)?;
     let process = site.process();
     process.request().peek(&site.id());
     Some((site, process))
@@ -51,18 +66,17 @@ fn put_with_cas(site: &PoolSite, key: &str, cas: u64) {
 
 /// Over TCP the first write to a closed connection goes well, and what is written is lost; over a
 /// Unix socket it fails.
-fn both() -> Option<[(PoolSite, Process); 2]> {
+fn both(service: Service) -> Option<[(PoolSite, Process); 2]> {
     let connected = |site: PoolSite| {
         let process = site.process();
         process.request().peek(&site.id());
         (site, process)
     };
-    Some([PoolSite::start(1)?, PoolSite::start_tcp(Service::Memcached, 1)?].map(connected))
+    Some([PoolSite::start_on(service, 1)?, PoolSite::start_tcp(service, 1)?].map(connected))
 }
 
-#[test]
-fn a_connection_that_was_closed_while_idle_is_replaced_without_an_error() {
-    let Some(both) = both() else { return };
+fn a_connection_that_was_closed_while_idle_is_replaced_without_an_error(service: Service) {
+    let Some(both) = both(service) else { return };
     for (site, process) in both {
         let (shop, fresh, read_only) = (site.id(), site.id(), site.id());
         close_all(&site);
@@ -89,9 +103,8 @@ fn a_connection_that_was_closed_while_idle_is_replaced_without_an_error() {
     }
 }
 
-#[test]
-fn a_session_that_is_held_while_its_connection_is_closed_is_saved() {
-    let Some(both) = both() else { return };
+fn a_session_that_is_held_while_its_connection_is_closed_is_saved(service: Service) {
+    let Some(both) = both(service) else { return };
     for (site, process) in both {
         let (changed, same, destroyed) = (site.id(), site.id(), site.id());
         for shop in [&changed, &same, &destroyed] {
@@ -123,9 +136,8 @@ fn a_session_that_is_held_while_its_connection_is_closed_is_saved() {
 }
 
 /// Where the loss cannot be noticed by then, the next request is told.
-#[test]
-fn a_delayed_write_on_a_connection_that_was_closed_is_saved_or_told_of() {
-    let Some(both) = both() else { return };
+fn a_delayed_write_on_a_connection_that_was_closed_is_saved_or_told_of(service: Service) {
+    let Some(both) = both(service) else { return };
     for (site, process) in both {
         for is_changed in [true, false] {
             let shop = site.id();
@@ -150,9 +162,8 @@ fn a_delayed_write_on_a_connection_that_was_closed_is_saved_or_told_of() {
 
 /// As after [`close_all`] with another server in its place: what a number of before says there
 /// is about somebody else's lock.
-#[test]
-fn a_touch_gives_no_lock_back_by_a_cas_from_before_a_restart() {
-    let Some((mut site, process)) = connected() else { return };
+fn a_touch_gives_no_lock_back_by_a_cas_from_before_a_restart(service: Service) {
+    let Some((mut site, process)) = connected(service) else { return };
     let shop = site.id();
     process.put(&shop, b"data");
     let record = site.raw(0).get(&record_key(&shop)).unwrap();
@@ -168,9 +179,8 @@ fn a_touch_gives_no_lock_back_by_a_cas_from_before_a_restart() {
     assert_eq!(site.raw(0).get(&lock_key(&shop)).unwrap(), b"a stranger's");
 }
 
-#[test]
-fn after_a_restart_of_the_server_sessions_begin_anew_without_an_error() {
-    let Some((mut site, process)) = connected() else { return };
+fn after_a_restart_of_the_server_sessions_begin_anew_without_an_error(service: Service) {
+    let Some((mut site, process)) = connected(service) else { return };
     let shop = site.id();
     process.put(&shop, b"before");
     site.nodes[0].server.restart();
@@ -182,9 +192,8 @@ fn after_a_restart_of_the_server_sessions_begin_anew_without_an_error() {
 }
 
 /// With one copy nobody knows what others have made of the session before it was lost.
-#[test]
-fn a_session_that_its_node_lost_while_it_was_held_is_not_saved() {
-    let Some((mut site, process)) = connected() else { return };
+fn a_session_that_its_node_lost_while_it_was_held_is_not_saved(service: Service) {
+    let Some((mut site, process)) = connected(service) else { return };
     let (known, new) = (site.id(), site.id());
     process.put(&known, b"before");
     let (mut one, mut two) = (process.request(), process.request());
@@ -205,9 +214,8 @@ fn a_session_that_its_node_lost_while_it_was_held_is_not_saved() {
 }
 
 /// The CAS counts from 1 again there, so a number of before may be anybody's now.
-#[test]
-fn a_cas_from_before_a_restart_is_not_used() {
-    let Some((mut site, process)) = connected() else { return };
+fn a_cas_from_before_a_restart_is_not_used(service: Service) {
+    let Some((mut site, process)) = connected(service) else { return };
     let shop = site.id();
     let mut request = process.request();
     request.open(&shop);
@@ -223,9 +231,8 @@ fn a_cas_from_before_a_restart_is_not_used() {
     assert!(raw.get(&record_key(&shop)).is_none());
 }
 
-#[test]
-fn after_nonsense_a_connection_is_not_used_again() {
-    let Some((site, process)) = connected() else { return };
+fn after_nonsense_a_connection_is_not_used_again(service: Service) {
+    let Some((site, process)) = connected(service) else { return };
     let shop = site.id();
     process.put(&shop, b"data");
     for nonsense in [&b"HD O9999\r\n"[..], b"EN\r\n", b"\0\0\0\r\n", b"VA 3 O1 c1\r\nabc\r\n"] {
@@ -244,9 +251,8 @@ fn after_nonsense_a_connection_is_not_used_again() {
 
 // Forks.
 
-#[test]
-fn a_fork_neither_writes_nor_unlocks_its_parents_session() {
-    let Some((site, process)) = connected() else { return };
+fn a_fork_neither_writes_nor_unlocks_its_parents_session(service: Service) {
+    let Some((site, process)) = connected(service) else { return };
     let shop = site.id();
     process.put(&shop, b"stored");
     let mut request = process.request();
@@ -269,9 +275,8 @@ fn a_fork_neither_writes_nor_unlocks_its_parents_session() {
     assert_eq!(site.get(&shop), b"of the parent");
 }
 
-#[test]
-fn a_fork_has_sessions_and_connections_of_its_own() {
-    let Some((site, process)) = connected() else { return };
+fn a_fork_has_sessions_and_connections_of_its_own(service: Service) {
+    let Some((site, process)) = connected(service) else { return };
     let (shop, own) = (site.id(), site.id());
     let mut request = process.request();
     request.open(&shop);
@@ -298,9 +303,8 @@ fn a_fork_has_sessions_and_connections_of_its_own() {
     assert_eq!(site.proxy().counts_of_each()[0].open, 1);
 }
 
-#[test]
-fn a_fork_that_opens_its_parents_session_has_to_wait_for_it() {
-    let Some((site, process)) = connected() else { return };
+fn a_fork_that_opens_its_parents_session_has_to_wait_for_it(service: Service) {
+    let Some((site, process)) = connected(service) else { return };
     let shop = site.id();
     process.put(&shop, b"stored");
     let mut request = process.impatient();
@@ -314,9 +318,8 @@ fn a_fork_that_opens_its_parents_session_has_to_wait_for_it() {
     assert_eq!(site.get(&shop), b"after");
 }
 
-#[test]
-fn the_session_of_a_killed_parent_is_free_though_its_fork_lives_on() {
-    let Some((site, _)) = connected() else { return };
+fn the_session_of_a_killed_parent_is_free_though_its_fork_lives_on(service: Service) {
+    let Some((site, _)) = connected(service) else { return };
     let shop = site.id();
     site.put(&shop, b"stored");
     let mut parent = Child::start(|test| {

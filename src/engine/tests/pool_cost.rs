@@ -10,9 +10,28 @@ use sessclust_engine::session::Access;
 use sessclust_engine::stats::Counter;
 use std::thread;
 use std::time::Duration;
-use support::pool::{PoolSite, Process, SiteNode, lock_key, record_key};
+use support::pool::{PoolSite, Process, Service, SiteNode, lock_key, record_key};
 use support::proxy::{Fault, Place, Proxy};
 use support::{LIFETIME_S, Request, id, wait_for};
+
+on_each_service! {
+    a_known_session_is_opened_in_one_round_trip_and_committed_in_another,
+    a_session_is_opened_in_one_round_trip_without_strict_mode_too,
+    unchanged_data_cost_one_round_trip,
+    a_fresh_session_is_opened_without_waiting,
+    reading_without_the_lock_costs_one_round_trip,
+    strict_mode_finds_an_unknown_id_in_one_round_trip_and_leaves_nothing,
+    a_miss_costs_one_round_trip_more_where_there_are_more_nodes,
+    a_session_is_read_again_without_asking,
+    giving_up_a_session_sends_the_unlock_and_waits_for_nothing,
+    destroying_the_session_in_use_costs_one_round_trip,
+    destroying_another_session_costs_two_round_trips,
+    without_locks_a_session_is_read_in_one_round_trip_and_written_in_two,
+    a_delayed_write_waits_for_nothing,
+    a_delayed_touch_waits_for_nothing,
+    a_connection_costs_one_round_trip_and_then_serves_a_thousand_requests,
+    each_step_asks_all_nodes_at_once,
+}
 
 /// A pool of one node, and a process that is connected to it.
 struct Setting {
@@ -21,8 +40,8 @@ struct Setting {
 }
 
 impl Setting {
-    fn new() -> Option<Self> {
-        let site = PoolSite::start(1)?;
+    fn new(service: Service) -> Option<Self> {
+        let site = PoolSite::start_on(service, 1)?;
         let process = site.process();
         // Its connection stands from here on.
         process.request().peek(&site.id());
@@ -68,9 +87,8 @@ impl Wire {
 }
 
 /// One after the other as `session_start()` in strict mode and the end of the request do.
-#[test]
-fn a_known_session_is_opened_in_one_round_trip_and_committed_in_another() {
-    let Some(on) = Setting::new() else { return };
+fn a_known_session_is_opened_in_one_round_trip_and_committed_in_another(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { add_lock, read, store, unlock } = Wire::of(&shop);
     on.site.put(&shop, b"before");
@@ -89,9 +107,8 @@ fn a_known_session_is_opened_in_one_round_trip_and_committed_in_another() {
     assert_eq!(on.site.get(&shop), b"after");
 }
 
-#[test]
-fn a_session_is_opened_in_one_round_trip_without_strict_mode_too() {
-    let Some(on) = Setting::new() else { return };
+fn a_session_is_opened_in_one_round_trip_without_strict_mode_too(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { add_lock, read, unlock, .. } = Wire::of(&shop);
     let mut request = on.process.request();
@@ -101,9 +118,8 @@ fn a_session_is_opened_in_one_round_trip_without_strict_mode_too() {
     on.expect(0, &[unlock]);
 }
 
-#[test]
-fn unchanged_data_cost_one_round_trip() {
-    let Some(on) = Setting::new() else { return };
+fn unchanged_data_cost_one_round_trip(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { add_lock, read, unlock, .. } = Wire::of(&shop);
     on.process.put(&shop, b"same");
@@ -120,9 +136,8 @@ fn unchanged_data_cost_one_round_trip() {
     assert_eq!(on.process.count(Counter::Touches), 1);
 }
 
-#[test]
-fn a_fresh_session_is_opened_without_waiting() {
-    let Some(on) = Setting::new() else { return };
+fn a_fresh_session_is_opened_without_waiting(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { add_lock, store, unlock, .. } = Wire::of(&shop);
     on.proxy().plan(Place::EveryReply, Fault::Hold);
@@ -138,9 +153,8 @@ fn a_fresh_session_is_opened_without_waiting() {
     assert_eq!(on.site.get(&shop), b"new");
 }
 
-#[test]
-fn reading_without_the_lock_costs_one_round_trip() {
-    let Some(on) = Setting::new() else { return };
+fn reading_without_the_lock_costs_one_round_trip(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     on.process.put(&shop, b"data");
     on.proxy().reset();
@@ -152,9 +166,8 @@ fn reading_without_the_lock_costs_one_round_trip() {
     on.expect(0, &[]);
 }
 
-#[test]
-fn strict_mode_finds_an_unknown_id_in_one_round_trip_and_leaves_nothing() {
-    let Some(on) = Setting::new() else { return };
+fn strict_mode_finds_an_unknown_id_in_one_round_trip_and_leaves_nothing(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let sent = on.site.id();
     let Wire { add_lock, read, unlock, .. } = Wire::of(&sent);
     let mut request = on.process.request();
@@ -164,9 +177,8 @@ fn strict_mode_finds_an_unknown_id_in_one_round_trip_and_leaves_nothing() {
 }
 
 /// A node that was added to the pool has nothing yet, so a miss has to be looked into.
-#[test]
-fn a_miss_costs_one_round_trip_more_where_there_are_more_nodes() {
-    let Some(site) = PoolSite::start(3) else { return };
+fn a_miss_costs_one_round_trip_more_where_there_are_more_nodes(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 3) else { return };
     let sent = site.id();
     let mut request = site.request();
     assert!(!request.knows(&sent));
@@ -176,9 +188,8 @@ fn a_miss_costs_one_round_trip_more_where_there_are_more_nodes() {
     assert_eq!(request.session.stats().round_trips, 4);
 }
 
-#[test]
-fn a_session_is_read_again_without_asking() {
-    let Some(on) = Setting::new() else { return };
+fn a_session_is_read_again_without_asking(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     on.process.put(&shop, b"stored");
     let mut request = on.process.request();
@@ -189,9 +200,8 @@ fn a_session_is_read_again_without_asking() {
     on.expect(0, &[]);
 }
 
-#[test]
-fn giving_up_a_session_sends_the_unlock_and_waits_for_nothing() {
-    let Some(on) = Setting::new() else { return };
+fn giving_up_a_session_sends_the_unlock_and_waits_for_nothing(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     on.process.put(&shop, b"stored");
     let mut request = on.process.request();
@@ -205,9 +215,8 @@ fn giving_up_a_session_sends_the_unlock_and_waits_for_nothing() {
     on.site.wait_until_free(&shop);
 }
 
-#[test]
-fn destroying_the_session_in_use_costs_one_round_trip() {
-    let Some(on) = Setting::new() else { return };
+fn destroying_the_session_in_use_costs_one_round_trip(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { store, unlock, .. } = Wire::of(&shop);
     on.process.put(&shop, b"stored");
@@ -221,9 +230,8 @@ fn destroying_the_session_in_use_costs_one_round_trip() {
     assert!(on.site.record(&shop).unwrap().is_tombstone);
 }
 
-#[test]
-fn destroying_another_session_costs_two_round_trips() {
-    let Some(on) = Setting::new() else { return };
+fn destroying_another_session_costs_two_round_trips(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { read, store, .. } = Wire::of(&shop);
     on.process.put(&shop, b"stored");
@@ -232,9 +240,8 @@ fn destroying_another_session_costs_two_round_trips() {
     on.expect(2, &[read, store]);
 }
 
-#[test]
-fn without_locks_a_session_is_read_in_one_round_trip_and_written_in_two() {
-    let Some(on) = Setting::new() else { return };
+fn without_locks_a_session_is_read_in_one_round_trip_and_written_in_two(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { read, store, .. } = Wire::of(&shop);
     on.process.put(&shop, b"before");
@@ -255,9 +262,8 @@ fn delayed(on: &Setting) -> Request {
     on.process.request_with(&settings)
 }
 
-#[test]
-fn a_delayed_write_waits_for_nothing() {
-    let Some(on) = Setting::new() else { return };
+fn a_delayed_write_waits_for_nothing(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { store, unlock, .. } = Wire::of(&shop);
     let mut request = delayed(&on);
@@ -271,9 +277,8 @@ fn a_delayed_write_waits_for_nothing() {
     assert_eq!(on.process.request().open(&shop), b"later");
 }
 
-#[test]
-fn a_delayed_touch_waits_for_nothing() {
-    let Some(on) = Setting::new() else { return };
+fn a_delayed_touch_waits_for_nothing(service: Service) {
+    let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
     let Wire { read, unlock, .. } = Wire::of(&shop);
     on.process.put(&shop, b"same");
@@ -287,9 +292,8 @@ fn a_delayed_touch_waits_for_nothing() {
     on.proxy().heal();
 }
 
-#[test]
-fn a_connection_costs_one_round_trip_and_then_serves_a_thousand_requests() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_connection_costs_one_round_trip_and_then_serves_a_thousand_requests(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let process = site.process();
     let mut request = process.request();
     request.open(&site.id());
@@ -310,8 +314,8 @@ fn a_connection_costs_one_round_trip_and_then_serves_a_thousand_requests() {
 }
 
 /// Two nodes with a copy each, and a process that is connected to both.
-fn two_copies() -> Option<(PoolSite, Process)> {
-    let mut site = PoolSite::start(2)?;
+fn two_copies(service: Service) -> Option<(PoolSite, Process)> {
+    let mut site = PoolSite::start_on(service, 2)?;
     let lock_lease = Duration::from_secs(6);
     let request_timeout = Duration::from_millis(2400);
     site.settings = Settings { replicas: 2, lock_lease, request_timeout, ..site.settings };
@@ -342,9 +346,8 @@ fn at_once(site: &PoolSite, log: &[&String], step: impl FnOnce()) {
     }
 }
 
-#[test]
-fn each_step_asks_all_nodes_at_once() {
-    let Some((site, process)) = two_copies() else { return };
+fn each_step_asks_all_nodes_at_once(service: Service) {
+    let Some((site, process)) = two_copies(service) else { return };
     let shop = site.id();
     let Wire { add_lock, read, store, .. } = &Wire::of(&shop);
     let renew = add_lock;

@@ -22,17 +22,31 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::Child;
-use support::pool::{PoolSite, Process, record_key};
+use support::pool::{PoolSite, Process, Service, record_key};
 use support::proxy::{Fault, Place};
 use support::{PATIENCE, id, wait_for};
+
+on_each_service! {
+    one_process_waits_for_a_node_that_hangs_and_the_others_know,
+    a_node_that_answers_again_is_found_by_probes_and_used,
+    requests_go_on_while_a_node_is_looked_at,
+    what_has_to_be_done_beside_requests_is_known,
+    a_connection_that_is_cut_in_its_greeting_takes_no_node_down,
+    a_node_that_hangs_is_found_by_a_new_session_in_one_wait,
+    a_drained_node_gets_no_new_copies_unless_there_is_no_other,
+    a_node_that_begins_to_answer_is_used_where_too_few_are_up,
+    a_process_without_descriptors_says_so_and_takes_no_node_down,
+    a_probe_without_descriptors_takes_no_node_down,
+    a_probe_has_a_connection_of_its_own_and_closes_it,
+}
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Long enough for a node that answers, on a loaded machine.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Three nodes, of which two keep each session.
-fn site() -> Option<PoolSite> {
-    let mut site = PoolSite::start(3)?;
+fn site(service: Service) -> Option<PoolSite> {
+    let mut site = PoolSite::start_on(service, 3)?;
     site.settings = Settings { replicas: 2, request_timeout: TIMEOUT, ..site.settings };
     Some(site)
 }
@@ -57,9 +71,8 @@ fn claim(live: &Live, node: usize) {
     wait_for("a turn", || live.claim_probe(INTERVAL) == Some(node));
 }
 
-#[test]
-fn one_process_waits_for_a_node_that_hangs_and_the_others_know() {
-    let Some(site) = site() else { return };
+fn one_process_waits_for_a_node_that_hangs_and_the_others_know(service: Service) {
+    let Some(site) = site(service) else { return };
     let (one, other) = (site.process(), site.process());
     let id = site.id_on(0);
     one.put(&id, b"1");
@@ -95,9 +108,8 @@ fn one_process_waits_for_a_node_that_hangs_and_the_others_know() {
     assert_eq!(other.store.notices(), [""; 0]);
 }
 
-#[test]
-fn a_node_that_answers_again_is_found_by_probes_and_used() {
-    let Some(site) = site() else { return };
+fn a_node_that_answers_again_is_found_by_probes_and_used(service: Service) {
+    let Some(site) = site(service) else { return };
     let process = site.process();
     let id = site.id_on(0);
     process.put(&id, b"1");
@@ -132,9 +144,8 @@ fn a_node_that_answers_again_is_found_by_probes_and_used() {
 }
 
 /// Nothing that a request wants is held while a node is looked for.
-#[test]
-fn requests_go_on_while_a_node_is_looked_at() {
-    let Some(site) = site() else { return };
+fn requests_go_on_while_a_node_is_looked_at(service: Service) {
+    let Some(site) = site(service) else { return };
     let process = site.process();
     let id = site.id_on(0);
     process.put(&id, b"1");
@@ -156,9 +167,8 @@ fn requests_go_on_while_a_node_is_looked_at() {
     assert!(health(&process, 0).latency.is_some());
 }
 
-#[test]
-fn what_has_to_be_done_beside_requests_is_known() {
-    let Some(site) = site() else { return };
+fn what_has_to_be_done_beside_requests_is_known(service: Service) {
+    let Some(site) = site(service) else { return };
     let process = site.process();
     let id = site.id_on(0);
     process.put(&id, b"1");
@@ -180,9 +190,8 @@ fn what_has_to_be_done_beside_requests_is_known() {
     assert_eq!(request.session.care().map(|care| care.due), Some(INTERVAL));
 }
 
-#[test]
-fn a_connection_that_is_cut_in_its_greeting_takes_no_node_down() {
-    let Some(site) = site() else { return };
+fn a_connection_that_is_cut_in_its_greeting_takes_no_node_down(service: Service) {
+    let Some(site) = site(service) else { return };
     for fault in [Fault::CutBefore, Fault::CutInside(3), Fault::CutAfter] {
         let process = site.process();
         let proxy = &site.nodes[0].proxy;
@@ -194,10 +203,9 @@ fn a_connection_that_is_cut_in_its_greeting_takes_no_node_down() {
 }
 
 /// What a fresh session's locks are sent to is not waited for, and yet found out.
-#[test]
-fn a_node_that_hangs_is_found_by_a_new_session_in_one_wait() {
+fn a_node_that_hangs_is_found_by_a_new_session_in_one_wait(service: Service) {
     for commits in [true, false] {
-        let Some(site) = site() else { return };
+        let Some(site) = site(service) else { return };
         let process = site.process();
         process.put(&site.id_on(0), b"1");
         site.nodes[0].proxy.plan(Place::EveryReply, Fault::Hold);
@@ -214,9 +222,8 @@ fn a_node_that_hangs_is_found_by_a_new_session_in_one_wait() {
     }
 }
 
-#[test]
-fn a_drained_node_gets_no_new_copies_unless_there_is_no_other() {
-    let Some(site) = site() else { return };
+fn a_drained_node_gets_no_new_copies_unless_there_is_no_other(service: Service) {
+    let Some(site) = site(service) else { return };
     let board = Board::open(&Cluster::names(&site.addresses()));
     let (old, new) = (site.id_on(0), site.id_on(0));
     let process = site.process();
@@ -241,9 +248,8 @@ fn a_drained_node_gets_no_new_copies_unless_there_is_no_other() {
 }
 
 /// Two of three nodes count as down, one of which has begun to answer: two copies need it.
-#[test]
-fn a_node_that_begins_to_answer_is_used_where_too_few_are_up() {
-    let Some(site) = site() else { return };
+fn a_node_that_begins_to_answer_is_used_where_too_few_are_up(service: Service) {
+    let Some(site) = site(service) else { return };
     let process = site.process();
     let shop = site.id_on(2);
     process.put(&shop, b"1");
@@ -274,9 +280,8 @@ fn limit_descriptors(end: u64) {
 }
 
 /// With one copy, another node would make a session anew.
-#[test]
-fn a_process_without_descriptors_says_so_and_takes_no_node_down() {
-    let Some(mut site) = site() else { return };
+fn a_process_without_descriptors_says_so_and_takes_no_node_down(service: Service) {
+    let Some(mut site) = site(service) else { return };
     site.settings.replicas = 1;
     let (near, far) = (site.id_on(0), site.id_on(1));
     // A session that is there is looked for nowhere else.
@@ -302,9 +307,8 @@ fn a_process_without_descriptors_says_so_and_takes_no_node_down() {
 }
 
 /// What it has no means to look at is not down.
-#[test]
-fn a_probe_without_descriptors_takes_no_node_down() {
-    let Some(site) = site() else { return };
+fn a_probe_without_descriptors_takes_no_node_down(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id_on(0);
     let mut fork = Child::start(|parent| {
         let process = site.process();
@@ -324,9 +328,8 @@ fn a_probe_without_descriptors_takes_no_node_down() {
     assert_eq!(fork.line(), "true");
 }
 
-#[test]
-fn a_probe_has_a_connection_of_its_own_and_closes_it() {
-    let Some(site) = site() else { return };
+fn a_probe_has_a_connection_of_its_own_and_closes_it(service: Service) {
+    let Some(site) = site(service) else { return };
     let address = &site.addresses()[0];
     let proxy = &site.nodes[0].proxy;
     let runtime =

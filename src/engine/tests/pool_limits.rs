@@ -9,9 +9,35 @@ use sessclust_engine::stats::Counter;
 use sessclust_engine::{ErrorKind, Result};
 use std::thread;
 use std::time::{Duration, SystemTime};
-use support::pool::{PoolSite, lock_key, record_key};
+use support::pool::{PoolSite, Service, lock_key, record_key};
 use support::proxy::{Fault, Place};
 use support::{LIFETIME_S, PATIENCE, Request, bytes, digest, id};
+
+on_each_service! {
+    a_session_of_a_megabyte_less_its_record_is_stored,
+    a_node_keeps_a_session_for_its_lifetime,
+    a_session_without_a_lifetime_is_kept_without_end,
+    an_unchanged_session_lives_on,
+    a_touch_in_the_last_lifetime_of_a_record_writes_it_anew,
+    a_touch_with_another_lifetime_writes_the_session_anew,
+    a_record_past_its_end_is_missing_whatever_its_nodes_think,
+    an_unchanged_session_that_was_forgotten_meanwhile_is_stored_again,
+    a_destroyed_session_leaves_a_tombstone_that_outlives_its_copies,
+    a_touch_leaves_a_tombstone_its_life,
+    a_session_can_begin_anew_under_a_destroyed_id,
+    a_session_that_does_not_exist_can_be_destroyed,
+    a_session_that_others_have_destroyed_on_one_of_its_nodes_is_destroyed,
+    a_record_of_another_session_is_never_handed_out,
+    a_damaged_record_can_be_replaced_and_destroyed_without_its_lock,
+    a_session_whose_copies_are_all_damaged_starts_anew,
+    a_damaged_copy_is_no_reason_to_start_anew_while_a_node_is_silent,
+    copies_that_are_all_past_their_end_are_missing,
+    a_server_that_says_nothing_is_given_up,
+    a_server_that_does_not_answer_a_request_is_given_up,
+    a_commit_without_an_answer_may_or_may_not_have_been_saved,
+    with_one_copy_the_next_node_takes_what_a_dead_one_cannot,
+    a_node_that_is_not_there_is_named,
+}
 
 #[track_caller]
 fn expect_error<T>(result: Result<T>, kind: ErrorKind, text: &str) {
@@ -81,9 +107,8 @@ fn a_server_that_refuses_the_size_itself_is_quoted() {
     assert_eq!(process.count(Counter::ServerErrors), 1);
 }
 
-#[test]
-fn a_session_of_a_megabyte_less_its_record_is_stored() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_session_of_a_megabyte_less_its_record_is_stored(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     let data = bytes(4, 1_000_000);
     site.put(&shop, &data);
@@ -134,12 +159,11 @@ fn write_for(request: &mut Request, shop: &str, lifetime_s: u64) {
     request.session.write(id(shop), b"data", lifetime_s).unwrap();
 }
 
-#[test]
-fn a_node_keeps_a_session_for_its_lifetime() {
+fn a_node_keeps_a_session_for_its_lifetime(service: Service) {
     const DAY_S: u64 = 86_400;
     /// What a loaded machine may take, and by how much the clock of its memcached may be behind.
     const SLACK_S: u64 = 60;
-    let Some(site) = PoolSite::start(1) else { return };
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     // Beyond 30 days memcached takes a number for a time, and beyond 2038 for none.
     for lifetime_s in [100, LIFETIME_S, 30 * DAY_S, 30 * DAY_S + 1, 400 * DAY_S] {
         let shop = site.id();
@@ -156,9 +180,8 @@ fn a_node_keeps_a_session_for_its_lifetime() {
     }
 }
 
-#[test]
-fn a_session_without_a_lifetime_is_kept_without_end() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_session_without_a_lifetime_is_kept_without_end(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     write_for(&mut site.request(), &shop, 0);
     assert_eq!(site.raw(0).left_s(&record_key(&shop)), Some(-1));
@@ -178,9 +201,8 @@ fn put_record(site: &PoolSite, shop: &str, end_s: u64, left_s: u64) -> Record {
     record
 }
 
-#[test]
-fn an_unchanged_session_lives_on() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn an_unchanged_session_lives_on(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     let record = put_record(&site, &shop, now_s() + 2 * LIFETIME_S, 100);
     let process = site.process();
@@ -192,9 +214,8 @@ fn an_unchanged_session_lives_on() {
     assert_eq!((process.count(Counter::Touches), process.count(Counter::Commits)), (1, 0));
 }
 
-#[test]
-fn a_touch_in_the_last_lifetime_of_a_record_writes_it_anew() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_touch_in_the_last_lifetime_of_a_record_writes_it_anew(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     let record = put_record(&site, &shop, now_s() + LIFETIME_S - 10, 100);
     let mut request = site.request();
@@ -205,9 +226,8 @@ fn a_touch_in_the_last_lifetime_of_a_record_writes_it_anew() {
     assert_eq!(site.get(&shop), b"data");
 }
 
-#[test]
-fn a_touch_with_another_lifetime_writes_the_session_anew() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_touch_with_another_lifetime_writes_the_session_anew(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     put_record(&site, &shop, now_s() + 2 * LIFETIME_S, 100);
     let mut request = site.request();
@@ -216,10 +236,9 @@ fn a_touch_with_another_lifetime_writes_the_session_anew() {
     assert_eq!(site.record(&shop).unwrap().lifetime_s, 2 * LIFETIME_S);
 }
 
-#[test]
-fn a_record_past_its_end_is_missing_whatever_its_nodes_think() {
+fn a_record_past_its_end_is_missing_whatever_its_nodes_think(service: Service) {
     for nodes in [1, 2] {
-        let Some(mut site) = PoolSite::start(nodes) else { return };
+        let Some(mut site) = PoolSite::start_on(service, nodes) else { return };
         site.settings.replicas = nodes as u32;
         let shop = site.id();
         put_record(&site, &shop, now_s() - 1, 1000);
@@ -234,9 +253,8 @@ fn a_record_past_its_end_is_missing_whatever_its_nodes_think() {
 }
 
 /// The node may forget what nobody has asked for; the request still knows it.
-#[test]
-fn an_unchanged_session_that_was_forgotten_meanwhile_is_stored_again() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn an_unchanged_session_that_was_forgotten_meanwhile_is_stored_again(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     site.put(&shop, b"data");
     let mut request = site.request();
@@ -250,9 +268,8 @@ fn an_unchanged_session_that_was_forgotten_meanwhile_is_stored_again() {
 
 // Tombstones.
 
-#[test]
-fn a_destroyed_session_leaves_a_tombstone_that_outlives_its_copies() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_destroyed_session_leaves_a_tombstone_that_outlives_its_copies(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     write_for(&mut site.request(), &shop, 10 * LIFETIME_S);
     site.request().session.destroy(id(&shop)).unwrap();
@@ -265,9 +282,8 @@ fn a_destroyed_session_leaves_a_tombstone_that_outlives_its_copies() {
 }
 
 /// A touch is meant for the record that was read, which need not be kept for so long.
-#[test]
-fn a_touch_leaves_a_tombstone_its_life() {
-    let Some(mut site) = PoolSite::start(2) else { return };
+fn a_touch_leaves_a_tombstone_its_life(service: Service) {
+    let Some(mut site) = PoolSite::start_on(service, 2) else { return };
     site.settings.replicas = 2;
     let kept_s = 2 * LIFETIME_S + 3600;
     for is_locked in [true, false] {
@@ -320,9 +336,8 @@ fn what_is_stored_late_does_not_replace_a_tombstone() {
     assert!(!site.request().knows(&shop));
 }
 
-#[test]
-fn a_session_can_begin_anew_under_a_destroyed_id() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_session_can_begin_anew_under_a_destroyed_id(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     site.put(&shop, b"before");
     site.request().session.destroy(id(&shop)).unwrap();
@@ -334,9 +349,8 @@ fn a_session_can_begin_anew_under_a_destroyed_id() {
     assert_eq!(site.get(&shop), b"anew");
 }
 
-#[test]
-fn a_session_that_does_not_exist_can_be_destroyed() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_session_that_does_not_exist_can_be_destroyed(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     site.request().session.destroy(id(&shop)).unwrap();
     site.request().session.destroy(id(&shop)).unwrap();
@@ -344,9 +358,8 @@ fn a_session_that_does_not_exist_can_be_destroyed() {
 }
 
 /// Two requests destroy a session at once, one of them with its lock: both have done it.
-#[test]
-fn a_session_that_others_have_destroyed_on_one_of_its_nodes_is_destroyed() {
-    let Some(mut site) = PoolSite::start(3) else { return };
+fn a_session_that_others_have_destroyed_on_one_of_its_nodes_is_destroyed(service: Service) {
+    let Some(mut site) = PoolSite::start_on(service, 3) else { return };
     site.settings.replicas = 2;
     let shop = site.id();
     site.put(&shop, b"data");
@@ -369,9 +382,8 @@ fn a_session_that_others_have_destroyed_on_one_of_its_nodes_is_destroyed() {
 
 // Records that cannot be believed.
 
-#[test]
-fn a_record_of_another_session_is_never_handed_out() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_record_of_another_session_is_never_handed_out(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let (shop, other) = (site.id(), site.id());
     site.put(&other, b"secret");
     let mut raw = site.raw(0);
@@ -388,9 +400,8 @@ fn a_record_of_another_session_is_never_handed_out() {
     assert_eq!(site.get(&other), b"secret");
 }
 
-#[test]
-fn a_damaged_record_can_be_replaced_and_destroyed_without_its_lock() {
-    let Some(site) = PoolSite::start(2) else { return };
+fn a_damaged_record_can_be_replaced_and_destroyed_without_its_lock(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 2) else { return };
     let process = site.process();
     for is_destroyed in [true, false] {
         let shop = site.id_on(0);
@@ -407,8 +418,8 @@ fn a_damaged_record_can_be_replaced_and_destroyed_without_its_lock() {
 }
 
 /// A pool in which every node has these bytes as the record of a session with two copies.
-fn three_equal(bytes: impl Fn(&str) -> Vec<u8>) -> Option<(PoolSite, String)> {
-    let mut site = PoolSite::start(3)?;
+fn three_equal(service: Service, bytes: impl Fn(&str) -> Vec<u8>) -> Option<(PoolSite, String)> {
+    let mut site = PoolSite::start_on(service, 3)?;
     site.settings.replicas = 2;
     let shop = site.id();
     for node in 0..3 {
@@ -417,9 +428,8 @@ fn three_equal(bytes: impl Fn(&str) -> Vec<u8>) -> Option<(PoolSite, String)> {
     Some((site, shop))
 }
 
-#[test]
-fn a_session_whose_copies_are_all_damaged_starts_anew() {
-    let Some((site, shop)) = three_equal(|_| b"no record".to_vec()) else { return };
+fn a_session_whose_copies_are_all_damaged_starts_anew(service: Service) {
+    let Some((site, shop)) = three_equal(service, |_| b"no record".to_vec()) else { return };
     for access in [Access::Unlocked, Access::Locked] {
         let mut request = site.request();
         let data = request.session.read(id(&shop), access).unwrap();
@@ -434,9 +444,8 @@ fn a_session_whose_copies_are_all_damaged_starts_anew() {
     assert_eq!(site.get(&shop), b"anew");
 }
 
-#[test]
-fn a_damaged_copy_is_no_reason_to_start_anew_while_a_node_is_silent() {
-    let Some((mut site, shop)) = three_equal(|_| b"no record".to_vec()) else { return };
+fn a_damaged_copy_is_no_reason_to_start_anew_while_a_node_is_silent(service: Service) {
+    let Some((mut site, shop)) = three_equal(service, |_| b"no record".to_vec()) else { return };
     // They have been there for long, so that the silent one alone is no reason not to.
     for node in 0..3 {
         site.raw(node).put("sc:birth", b"0 1", 0);
@@ -449,8 +458,7 @@ fn a_damaged_copy_is_no_reason_to_start_anew_while_a_node_is_silent() {
     }
 }
 
-#[test]
-fn copies_that_are_all_past_their_end_are_missing() {
+fn copies_that_are_all_past_their_end_are_missing(service: Service) {
     let past = |shop: &str| {
         let stamp = Stamp { version: 1, writer: 2 };
         let record =
@@ -459,7 +467,7 @@ fn copies_that_are_all_past_their_end_are_missing() {
         record.encode(&digest(shop), b"data", &mut bytes);
         bytes
     };
-    let Some((site, shop)) = three_equal(past) else { return };
+    let Some((site, shop)) = three_equal(service, past) else { return };
     assert_eq!(site.get(&shop), b"");
     let mut request = site.request();
     assert_eq!(request.open(&shop), b"");
@@ -504,9 +512,8 @@ fn a_server_of_another_protocol_is_refused() {
     }
 }
 
-#[test]
-fn a_server_that_says_nothing_is_given_up() {
-    let Some(mut site) = PoolSite::start(1) else { return };
+fn a_server_that_says_nothing_is_given_up(service: Service) {
+    let Some(mut site) = PoolSite::start_on(service, 1) else { return };
     site.settings.connect_timeout = Duration::from_millis(50);
     site.proxy().plan(Place::EveryRequest, Fault::Swallow);
     let process = site.process();
@@ -515,9 +522,8 @@ fn a_server_that_says_nothing_is_given_up() {
     assert_eq!(process.count(Counter::ConnectFailures), 1);
 }
 
-#[test]
-fn a_server_that_does_not_answer_a_request_is_given_up() {
-    let Some(site) = PoolSite::start(1) else { return };
+fn a_server_that_does_not_answer_a_request_is_given_up(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 1) else { return };
     let request_timeout = Duration::from_millis(50);
     let settings = Settings { request_timeout, ..site.settings.clone() };
     let shop = site.id();
@@ -543,10 +549,9 @@ fn a_server_that_does_not_answer_a_request_is_given_up() {
 
 /// Nobody knows whether it was saved, and whoever says otherwise may be wrong. Another node does
 /// not help: with one copy, that of this one counts when it answers again.
-#[test]
-fn a_commit_without_an_answer_may_or_may_not_have_been_saved() {
+fn a_commit_without_an_answer_may_or_may_not_have_been_saved(service: Service) {
     for nodes in [1, 2] {
-        let Some(mut site) = PoolSite::start(nodes) else { return };
+        let Some(mut site) = PoolSite::start_on(service, nodes) else { return };
         let shop = site.id_on(0);
         site.put(&shop, b"before");
         site.settings.request_timeout = Duration::from_secs(1);
@@ -561,9 +566,8 @@ fn a_commit_without_an_answer_may_or_may_not_have_been_saved() {
 }
 
 /// What a server had that refuses connections is gone with it.
-#[test]
-fn with_one_copy_the_next_node_takes_what_a_dead_one_cannot() {
-    let Some(site) = PoolSite::start(2) else { return };
+fn with_one_copy_the_next_node_takes_what_a_dead_one_cannot(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 2) else { return };
     let shop = site.id_on(0);
     site.put(&shop, b"before");
     let mut request = site.request();
@@ -574,9 +578,8 @@ fn with_one_copy_the_next_node_takes_what_a_dead_one_cannot() {
     assert_eq!(site.get(&shop), b"after");
 }
 
-#[test]
-fn a_node_that_is_not_there_is_named() {
-    let Some(mut site) = PoolSite::start(1) else { return };
+fn a_node_that_is_not_there_is_named(service: Service) {
+    let Some(mut site) = PoolSite::start_on(service, 1) else { return };
     let shop = site.id();
     site.put(&shop, b"data");
     let process = site.process();

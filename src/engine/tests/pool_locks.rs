@@ -10,18 +10,54 @@ use sessclust_engine::session::Access;
 use sessclust_engine::stats::Counter;
 use sessclust_engine::{Error, ErrorKind, Result};
 use std::time::{Duration, Instant};
-use support::pool::{PoolSite, Process, lock_key, record_key};
+use support::pool::{PoolSite, Process, Service, lock_key, record_key};
 use support::proxy::{Fault, Place};
 use support::{Child, LIFETIME_S, Request, id, wait_for};
 
+on_each_service! {
+    a_session_that_one_request_holds_no_other_gets,
+    eight_processes_that_increment_one_counter_lose_nothing,
+    who_writes_twice_takes_the_lock_again_for_the_second_time,
+    a_commit_over_what_another_request_has_stored_is_refused,
+    of_two_that_both_believe_to_hold_a_session_the_second_to_commit_is_refused,
+    a_lock_that_is_taken_again_while_the_script_runs_hides_nothing_that_others_stored,
+    a_writer_whose_lease_ran_out_is_refused_once_another_has_committed,
+    a_writer_whose_lease_ran_out_is_refused_while_another_holds_the_session,
+    a_writer_whose_lease_ran_out_takes_the_lock_again_if_nobody_came,
+    a_session_that_was_destroyed_meanwhile_stays_destroyed,
+    a_fresh_session_never_replaces_one_that_is_there,
+    no_lock_is_ever_without_an_end,
+    a_lock_that_is_renewed_outlives_its_lease,
+    a_strangers_lock_is_never_extended,
+    a_lock_tells_who_holds_it,
+    a_wait_ends_with_lock_wait_and_says_so,
+    a_request_too_many_fails_at_once,
+    of_the_waiters_of_one_machine_one_asks_for_all,
+    the_session_of_a_killed_process_is_free_at_once_on_its_machine,
+    who_waits_for_a_process_that_is_killed_takes_over,
+    a_holder_on_another_machine_is_waited_for_until_its_lease_ends,
+    a_lock_that_nobody_can_read_is_waited_for_too,
+    a_lock_whose_answer_was_lost_is_ones_own,
+    a_commit_whose_answer_was_lost_is_found_out_about,
+    without_locks_the_last_writer_wins,
+    without_locks_who_changes_nothing_undoes_nothing,
+    without_locks_an_unchanged_session_lives_on,
+    without_locks_a_session_needs_its_own_node_only,
+    without_locks_a_holder_is_not_waited_for,
+    whoever_opens_a_session_behind_a_delayed_write_reads_it,
+    a_delayed_write_that_was_refused_is_told_once_and_counted,
+    a_delayed_write_whose_answer_never_came_is_told_once_and_counted,
+    the_answers_to_delayed_writes_are_waited_for_at_the_end,
+}
+
 /// A pool of one node.
-fn site() -> Option<PoolSite> {
-    PoolSite::start(1)
+fn site(service: Service) -> Option<PoolSite> {
+    PoolSite::start_on(service, 1)
 }
 
 /// The same with a lease that a test can wait for.
-fn hasty() -> Option<PoolSite> {
-    let mut site = site()?;
+fn hasty(service: Service) -> Option<PoolSite> {
+    let mut site = site(service)?;
     site.settings.lock_lease = Duration::from_secs(4);
     site.settings.request_timeout = Duration::from_millis(1400);
     Some(site)
@@ -36,9 +72,8 @@ fn expect_error<T>(result: Result<T>, kind: ErrorKind, text: &str) {
 
 // One at a time.
 
-#[test]
-fn a_session_that_one_request_holds_no_other_gets() {
-    let Some(site) = site() else { return };
+fn a_session_that_one_request_holds_no_other_gets(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let mut holder = site.request();
     holder.open(&shop);
@@ -47,11 +82,10 @@ fn a_session_that_one_request_holds_no_other_gets() {
     assert_eq!(site.impatient().open(&shop), b"of the holder", "a commit gives the lock back");
 }
 
-#[test]
-fn eight_processes_that_increment_one_counter_lose_nothing() {
+fn eight_processes_that_increment_one_counter_lose_nothing(service: Service) {
     const PROCESSES: usize = 8;
     const EACH: usize = 200;
-    let Some(site) = site() else { return };
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let increment = |process: &Process| {
         let mut request = process.request();
@@ -74,9 +108,8 @@ fn eight_processes_that_increment_one_counter_lose_nothing() {
     site.wait_until_free(&shop);
 }
 
-#[test]
-fn who_writes_twice_takes_the_lock_again_for_the_second_time() {
-    let Some(site) = site() else { return };
+fn who_writes_twice_takes_the_lock_again_for_the_second_time(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let mut request = site.request();
     request.open(&shop);
@@ -89,9 +122,8 @@ fn who_writes_twice_takes_the_lock_again_for_the_second_time() {
 
 // What a request that lost its lock may still do.
 
-#[test]
-fn a_commit_over_what_another_request_has_stored_is_refused() {
-    let Some(site) = site() else { return };
+fn a_commit_over_what_another_request_has_stored_is_refused(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     site.put(&shop, b"before");
     let mut late = site.request();
@@ -105,9 +137,8 @@ fn a_commit_over_what_another_request_has_stored_is_refused() {
     assert_eq!(site.get(&shop), b"of another");
 }
 
-#[test]
-fn of_two_that_both_believe_to_hold_a_session_the_second_to_commit_is_refused() {
-    let Some(site) = site() else { return };
+fn of_two_that_both_believe_to_hold_a_session_the_second_to_commit_is_refused(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let (mut first, mut second) = (site.request(), site.request());
     first.open(&shop);
@@ -122,9 +153,10 @@ fn of_two_that_both_believe_to_hold_a_session_the_second_to_commit_is_refused() 
 }
 
 /// As the thread does that renews locks, in a process that stood still for a while.
-#[test]
-fn a_lock_that_is_taken_again_while_the_script_runs_hides_nothing_that_others_stored() {
-    let Some(site) = hasty() else { return };
+fn a_lock_that_is_taken_again_while_the_script_runs_hides_nothing_that_others_stored(
+    service: Service,
+) {
+    let Some(site) = hasty(service) else { return };
     let shop = site.id();
     site.put(&shop, b"before");
     let mut late = site.request();
@@ -143,9 +175,8 @@ fn a_lock_that_is_taken_again_while_the_script_runs_hides_nothing_that_others_st
     site.wait_until_free(&shop);
 }
 
-#[test]
-fn a_writer_whose_lease_ran_out_is_refused_once_another_has_committed() {
-    let Some(site) = hasty() else { return };
+fn a_writer_whose_lease_ran_out_is_refused_once_another_has_committed(service: Service) {
+    let Some(site) = hasty(service) else { return };
     let shop = site.id();
     site.put(&shop, b"before");
     let mut late = site.request();
@@ -158,9 +189,8 @@ fn a_writer_whose_lease_ran_out_is_refused_once_another_has_committed() {
     site.wait_until_free(&shop);
 }
 
-#[test]
-fn a_writer_whose_lease_ran_out_is_refused_while_another_holds_the_session() {
-    let Some(site) = hasty() else { return };
+fn a_writer_whose_lease_ran_out_is_refused_while_another_holds_the_session(service: Service) {
+    let Some(site) = hasty(service) else { return };
     let shop = site.id();
     let mut late = site.request();
     late.open(&shop);
@@ -173,9 +203,8 @@ fn a_writer_whose_lease_ran_out_is_refused_while_another_holds_the_session() {
     assert_eq!(site.get(&shop), b"of another");
 }
 
-#[test]
-fn a_writer_whose_lease_ran_out_takes_the_lock_again_if_nobody_came() {
-    let Some(site) = hasty() else { return };
+fn a_writer_whose_lease_ran_out_takes_the_lock_again_if_nobody_came(service: Service) {
+    let Some(site) = hasty(service) else { return };
     let shop = site.id();
     site.put(&shop, b"before");
     let mut slow = site.request();
@@ -186,9 +215,8 @@ fn a_writer_whose_lease_ran_out_takes_the_lock_again_if_nobody_came() {
     site.wait_until_free(&shop);
 }
 
-#[test]
-fn a_session_that_was_destroyed_meanwhile_stays_destroyed() {
-    let Some(site) = site() else { return };
+fn a_session_that_was_destroyed_meanwhile_stays_destroyed(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     site.put(&shop, b"before");
     let mut late = site.request();
@@ -201,9 +229,8 @@ fn a_session_that_was_destroyed_meanwhile_stays_destroyed() {
     assert!(!site.request().knows(&shop));
 }
 
-#[test]
-fn a_fresh_session_never_replaces_one_that_is_there() {
-    let Some(site) = site() else { return };
+fn a_fresh_session_never_replaces_one_that_is_there(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     site.put(&shop, b"somebody's");
     let mut request = site.request();
@@ -214,9 +241,8 @@ fn a_fresh_session_never_replaces_one_that_is_there() {
 
 // The lease.
 
-#[test]
-fn no_lock_is_ever_without_an_end() {
-    let Some(site) = site() else { return };
+fn no_lock_is_ever_without_an_end(service: Service) {
+    let Some(site) = site(service) else { return };
     let (opened, fresh, dead) = (site.id(), site.id(), site.id());
     let mut requests = [site.request(), site.request(), site.request()];
     requests[0].open(&opened);
@@ -231,9 +257,8 @@ fn no_lock_is_ever_without_an_end() {
     }
 }
 
-#[test]
-fn a_lock_that_is_renewed_outlives_its_lease() {
-    let Some(mut site) = site() else { return };
+fn a_lock_that_is_renewed_outlives_its_lease(service: Service) {
+    let Some(mut site) = site(service) else { return };
     const LEASE: Duration = Duration::from_secs(6);
     site.settings.lock_lease = LEASE;
     site.settings.request_timeout = Duration::from_secs(2);
@@ -258,9 +283,8 @@ fn a_lock_that_is_renewed_outlives_its_lease() {
     assert_eq!(live.renew(), None, "nothing is held any more");
 }
 
-#[test]
-fn a_strangers_lock_is_never_extended() {
-    let Some(site) = hasty() else { return };
+fn a_strangers_lock_is_never_extended(service: Service) {
+    let Some(site) = hasty(service) else { return };
     let shop = site.id();
     let mut request = site.request();
     request.open(&shop);
@@ -286,9 +310,8 @@ fn a_strangers_lock_is_never_extended() {
 const FOREIGN_LOCK: &[u8] =
     b"1 000102030405060708090a0b0c0d0e0f 1700000000 0123456789abcdef 4242 99 web-2 /srv/a b.php";
 
-#[test]
-fn a_lock_tells_who_holds_it() {
-    let Some(site) = site() else { return };
+fn a_lock_tells_who_holds_it(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let mut request = site.request();
     request.open(&shop);
@@ -301,9 +324,8 @@ fn a_lock_tells_who_holds_it() {
     expect_error(site.impatient().try_open(&shop), ErrorKind::Locked, &text);
 }
 
-#[test]
-fn a_wait_ends_with_lock_wait_and_says_so() {
-    let Some(site) = site() else { return };
+fn a_wait_ends_with_lock_wait_and_says_so(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let mut holder = site.request();
     holder.open(&shop);
@@ -328,9 +350,8 @@ fn wait_for_waiters(site: &PoolSite, shop: &str, waiting: u32) {
     });
 }
 
-#[test]
-fn a_request_too_many_fails_at_once() {
-    let Some(site) = site() else { return };
+fn a_request_too_many_fails_at_once(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let mut holder = site.request();
     holder.open(&shop);
@@ -352,10 +373,9 @@ fn a_request_too_many_fails_at_once() {
     }
 }
 
-#[test]
-fn of_the_waiters_of_one_machine_one_asks_for_all() {
+fn of_the_waiters_of_one_machine_one_asks_for_all(service: Service) {
     const WAITERS: u32 = 10;
-    let Some(site) = site() else { return };
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let mut holder = site.request();
     holder.open(&shop);
@@ -395,9 +415,8 @@ fn kill_a_holder(site: &PoolSite, shop: &str) {
     assert!(site.holder(shop).is_some());
 }
 
-#[test]
-fn the_session_of_a_killed_process_is_free_at_once_on_its_machine() {
-    let Some(site) = site() else { return };
+fn the_session_of_a_killed_process_is_free_at_once_on_its_machine(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     site.put(&shop, b"stored");
     kill_a_holder(&site, &shop);
@@ -410,9 +429,8 @@ fn the_session_of_a_killed_process_is_free_at_once_on_its_machine() {
     assert_eq!(site.get(&shop), b"taken over");
 }
 
-#[test]
-fn who_waits_for_a_process_that_is_killed_takes_over() {
-    let Some(site) = site() else { return };
+fn who_waits_for_a_process_that_is_killed_takes_over(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let mut holder = Child::start(|parent| {
         let mut request = site.request();
@@ -431,9 +449,8 @@ fn who_waits_for_a_process_that_is_killed_takes_over() {
     assert_eq!(waiter.line(), "1");
 }
 
-#[test]
-fn a_holder_on_another_machine_is_waited_for_until_its_lease_ends() {
-    let Some(site) = site() else { return };
+fn a_holder_on_another_machine_is_waited_for_until_its_lease_ends(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     site.put(&shop, b"stored");
     site.wait_until_free(&shop);
@@ -447,9 +464,8 @@ fn a_holder_on_another_machine_is_waited_for_until_its_lease_ends() {
     assert_eq!((process.count(Counter::Takeovers), process.count(Counter::Waits)), (0, 1));
 }
 
-#[test]
-fn a_lock_that_nobody_can_read_is_waited_for_too() {
-    let Some(site) = site() else { return };
+fn a_lock_that_nobody_can_read_is_waited_for_too(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     site.raw(0).put(&lock_key(&shop), b"\0 not a lock of ours", 4);
     let text = "is in use by another request and was not released within 0";
@@ -459,9 +475,8 @@ fn a_lock_that_nobody_can_read_is_waited_for_too() {
 
 // Lost replies.
 
-#[test]
-fn a_lock_whose_answer_was_lost_is_ones_own() {
-    let Some(site) = site() else { return };
+fn a_lock_whose_answer_was_lost_is_ones_own(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     site.put(&shop, b"stored");
     let process = site.process();
@@ -479,9 +494,8 @@ fn a_lock_whose_answer_was_lost_is_ones_own() {
 }
 
 /// The store was carried out, or was not, and nobody knows: the record says who has written it.
-#[test]
-fn a_commit_whose_answer_was_lost_is_found_out_about() {
-    let Some(site) = site() else { return };
+fn a_commit_whose_answer_was_lost_is_found_out_about(service: Service) {
+    let Some(site) = site(service) else { return };
     for (place, fault) in [
         (0, Fault::CutBefore),
         (0, Fault::CutInside(20)),
@@ -510,9 +524,8 @@ fn unlocked(process: &Process) -> Request {
     process.request_with(&Settings { lock: false, ..process.settings.clone() })
 }
 
-#[test]
-fn without_locks_the_last_writer_wins() {
-    let Some(site) = site() else { return };
+fn without_locks_the_last_writer_wins(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let process = site.process();
     let (mut first, mut second) = (unlocked(&process), unlocked(&process));
@@ -529,9 +542,8 @@ fn without_locks_the_last_writer_wins() {
     assert!(!log.iter().any(|line| line.contains("sc:l:")), "{log:?}");
 }
 
-#[test]
-fn without_locks_who_changes_nothing_undoes_nothing() {
-    let Some(site) = site() else { return };
+fn without_locks_who_changes_nothing_undoes_nothing(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let process = site.process();
     process.put(&shop, b"before");
@@ -548,9 +560,8 @@ fn without_locks_who_changes_nothing_undoes_nothing() {
     assert_eq!(site.get(&shop), b"");
 }
 
-#[test]
-fn without_locks_an_unchanged_session_lives_on() {
-    let Some(site) = site() else { return };
+fn without_locks_an_unchanged_session_lives_on(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let process = site.process();
     process.put(&shop, b"data");
@@ -567,9 +578,8 @@ fn without_locks_an_unchanged_session_lives_on() {
 }
 
 /// As with locks: a session's own node decides whether there is one.
-#[test]
-fn without_locks_a_session_needs_its_own_node_only() {
-    let Some(site) = PoolSite::start(2) else { return };
+fn without_locks_a_session_needs_its_own_node_only(service: Service) {
+    let Some(site) = PoolSite::start_on(service, 2) else { return };
     let shop = site.id_on(0);
     let process = site.process();
     site.nodes[1].proxy.refuse();
@@ -587,9 +597,8 @@ fn without_locks_a_session_needs_its_own_node_only() {
     expect_error(request.try_open(&shop), ErrorKind::NoNode, "cannot be opened");
 }
 
-#[test]
-fn without_locks_a_holder_is_not_waited_for() {
-    let Some(site) = site() else { return };
+fn without_locks_a_holder_is_not_waited_for(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     site.put(&shop, b"stored");
     let mut holder = site.request();
@@ -614,9 +623,8 @@ fn loss(process: &Process, shop: &str) -> Option<Error> {
     request.session.read(id(shop), Access::Unlocked).unwrap().loss
 }
 
-#[test]
-fn whoever_opens_a_session_behind_a_delayed_write_reads_it() {
-    let Some(site) = site() else { return };
+fn whoever_opens_a_session_behind_a_delayed_write_reads_it(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let (one, two) = (site.process(), site.process());
     let mut expected = Vec::new();
@@ -630,9 +638,8 @@ fn whoever_opens_a_session_behind_a_delayed_write_reads_it() {
     assert_eq!(one.count(Counter::DelayedFailures) + two.count(Counter::DelayedFailures), 0);
 }
 
-#[test]
-fn a_delayed_write_that_was_refused_is_told_once_and_counted() {
-    let Some(site) = site() else { return };
+fn a_delayed_write_that_was_refused_is_told_once_and_counted(service: Service) {
+    let Some(site) = site(service) else { return };
     let (shop, other) = (site.id(), site.id());
     site.put(&shop, b"before");
     let process = site.process();
@@ -651,9 +658,8 @@ fn a_delayed_write_that_was_refused_is_told_once_and_counted() {
     assert_eq!(site.get(&shop), b"of another");
 }
 
-#[test]
-fn a_delayed_write_whose_answer_never_came_is_told_once_and_counted() {
-    let Some(site) = site() else { return };
+fn a_delayed_write_whose_answer_never_came_is_told_once_and_counted(service: Service) {
+    let Some(site) = site(service) else { return };
     let (shop, other) = (site.id(), site.id());
     let process = site.process();
     let mut request = delayed(&process);
@@ -672,9 +678,8 @@ fn a_delayed_write_whose_answer_never_came_is_told_once_and_counted() {
     assert_eq!(process.count(Counter::DelayedFailures), 1);
 }
 
-#[test]
-fn the_answers_to_delayed_writes_are_waited_for_at_the_end() {
-    let Some(site) = site() else { return };
+fn the_answers_to_delayed_writes_are_waited_for_at_the_end(service: Service) {
+    let Some(site) = site(service) else { return };
     let shop = site.id();
     let process = site.process();
     let mut request = delayed(&process);

@@ -45,8 +45,8 @@ impl Service {
 #[macro_export]
 macro_rules! on_each_service {
     ($($test:ident),+ $(,)?) => {
-        on_each_service! { memcached Memcached $($test)+ }
-        on_each_service! { redis Redis $($test)+ }
+        $crate::on_each_service! { memcached Memcached $($test)+ }
+        $crate::on_each_service! { redis Redis $($test)+ }
     };
     ($module:ident $service:ident $($test:ident)+) => {
         mod $module {
