@@ -1,5 +1,5 @@
 //! What a session in a pool costs: how often a node is waited for, and what is sent. Counted on the
-//! wire by the proxy before each memcached, never by time.
+//! wire by the proxy before each server, never by time.
 //!
 //! That a step does not wait is shown by its end while all replies are held.
 
@@ -66,22 +66,45 @@ impl Setting {
     }
 }
 
-/// What the commands of a session look like in the proxy's log.
+/// What the steps of a session look like in the proxy's log. A script on Redis is listed with the
+/// first of its keys.
 struct Wire {
-    add_lock: String,
+    open: [String; 2],
     read: String,
+    /// Stores without a lock.
     store: String,
+    /// Stores and gives the lock back.
+    commit: Vec<String>,
+    /// A touch on memcached is a read without the value; see `an_unchanged_session_lives_on`.
+    touch: String,
+    renew: String,
     unlock: String,
 }
 
 impl Wire {
-    fn of(text: &str) -> Self {
-        let (lock, record) = (lock_key(text), record_key(text));
-        Self {
-            add_lock: format!("ms {lock}"),
-            read: format!("mg {record}"),
-            store: format!("ms {record}"),
-            unlock: format!("md {lock}"),
+    fn of(service: Service, text: &str) -> Self {
+        let (lock, record) = (service.key(&lock_key(text)), service.key(&record_key(text)));
+        let on_record = |command: &str| format!("{command} {record}");
+        let on_lock = |command: &str| format!("{command} {lock}");
+        match service {
+            Service::Memcached => Self {
+                open: [on_lock("ms"), on_record("mg")],
+                read: on_record("mg"),
+                store: on_record("ms"),
+                commit: vec![on_record("ms"), on_lock("md")],
+                touch: on_record("mg"),
+                renew: on_lock("ms"),
+                unlock: on_lock("md"),
+            },
+            Service::Redis => Self {
+                open: [on_lock("SET"), on_record("GET")],
+                read: on_record("GET"),
+                store: on_record("EVALSHA"),
+                commit: vec![on_record("EVALSHA")],
+                touch: on_record("EVALSHA"),
+                renew: on_lock("EVALSHA"),
+                unlock: on_lock("EVALSHA"),
+            },
         }
     }
 }
@@ -90,18 +113,18 @@ impl Wire {
 fn a_known_session_is_opened_in_one_round_trip_and_committed_in_another(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { add_lock, read, store, unlock } = Wire::of(&shop);
+    let Wire { open, commit, .. } = Wire::of(service, &shop);
     on.site.put(&shop, b"before");
     on.site.wait_until_free(&shop);
     on.proxy().reset();
 
     let mut request = on.process.request();
     assert!(request.knows(&shop));
-    on.expect(1, &[add_lock, read]);
+    on.expect(1, &open);
     assert_eq!(request.open(&shop), b"before");
     on.expect(0, &[]);
     request.write(&shop, b"after").unwrap();
-    on.expect(1, &[store, unlock]);
+    on.expect(1, &commit);
     assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 2);
     on.expect(0, &[]);
     assert_eq!(on.site.get(&shop), b"after");
@@ -110,10 +133,10 @@ fn a_known_session_is_opened_in_one_round_trip_and_committed_in_another(service:
 fn a_session_is_opened_in_one_round_trip_without_strict_mode_too(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { add_lock, read, unlock, .. } = Wire::of(&shop);
+    let Wire { open, unlock, .. } = Wire::of(service, &shop);
     let mut request = on.process.request();
     assert_eq!(request.open(&shop), b"");
-    on.expect(1, &[add_lock, read]);
+    on.expect(1, &open);
     request.close();
     on.expect(0, &[unlock]);
 }
@@ -121,16 +144,15 @@ fn a_session_is_opened_in_one_round_trip_without_strict_mode_too(service: Servic
 fn unchanged_data_cost_one_round_trip(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { add_lock, read, unlock, .. } = Wire::of(&shop);
+    let Wire { open, touch, unlock, .. } = Wire::of(service, &shop);
     on.process.put(&shop, b"same");
     on.proxy().reset();
 
     let mut request = on.process.request();
     request.open(&shop);
-    on.expect(1, &[add_lock, read.clone()]);
+    on.expect(1, &open);
     request.touch(&shop, b"same").unwrap();
-    // A touch is a read without the value; see `an_unchanged_session_lives_on`.
-    on.expect(1, &[read, unlock]);
+    on.expect(1, &[touch, unlock]);
     request.close();
     on.expect(0, &[]);
     assert_eq!(on.process.count(Counter::Touches), 1);
@@ -139,7 +161,7 @@ fn unchanged_data_cost_one_round_trip(service: Service) {
 fn a_fresh_session_is_opened_without_waiting(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { add_lock, store, unlock, .. } = Wire::of(&shop);
+    let Wire { open: [add_lock, _], commit, .. } = Wire::of(service, &shop);
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     let mut request = on.process.request();
     assert_eq!(request.open_fresh(&shop).unwrap(), b"");
@@ -149,7 +171,7 @@ fn a_fresh_session_is_opened_without_waiting(service: Service) {
     on.proxy().wait_for("the lock's answer", |counts| counts.waits == 1);
     on.proxy().reset();
     request.write(&shop, b"new").unwrap();
-    on.expect(1, &[store, unlock]);
+    on.expect(1, &commit);
     assert_eq!(on.site.get(&shop), b"new");
 }
 
@@ -160,7 +182,7 @@ fn reading_without_the_lock_costs_one_round_trip(service: Service) {
     on.proxy().reset();
     let mut request = on.process.request();
     assert!(request.session.validate(id(&shop), Access::Unlocked));
-    on.expect(1, &[Wire::of(&shop).read]);
+    on.expect(1, &[Wire::of(service, &shop).read]);
     assert_eq!(request.peek(&shop), b"data");
     request.close();
     on.expect(0, &[]);
@@ -169,7 +191,7 @@ fn reading_without_the_lock_costs_one_round_trip(service: Service) {
 fn strict_mode_finds_an_unknown_id_in_one_round_trip_and_leaves_nothing(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let sent = on.site.id();
-    let Wire { add_lock, read, unlock, .. } = Wire::of(&sent);
+    let Wire { open: [add_lock, read], unlock, .. } = Wire::of(service, &sent);
     let mut request = on.process.request();
     assert!(!request.knows(&sent));
     on.expect(1, &[add_lock, read, unlock]);
@@ -182,7 +204,9 @@ fn a_miss_costs_one_round_trip_more_where_there_are_more_nodes(service: Service)
     let sent = site.id();
     let mut request = site.request();
     assert!(!request.knows(&sent));
-    let asked = |node: &support::pool::SiteNode| node.proxy.counts().of("mg");
+    let asked = |node: &support::pool::SiteNode| {
+        node.proxy.counts().of("mg") + node.proxy.counts().of("GET")
+    };
     assert_eq!(site.nodes.iter().map(asked).sum::<usize>(), 2);
     // Each of the two had to be connected to.
     assert_eq!(request.session.stats().round_trips, 4);
@@ -210,7 +234,7 @@ fn giving_up_a_session_sends_the_unlock_and_waits_for_nothing(service: Service) 
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     // session_abort().
     request.close();
-    on.expect(0, &[Wire::of(&shop).unlock]);
+    on.expect(0, &[Wire::of(service, &shop).unlock]);
     on.proxy().heal();
     on.site.wait_until_free(&shop);
 }
@@ -218,13 +242,13 @@ fn giving_up_a_session_sends_the_unlock_and_waits_for_nothing(service: Service) 
 fn destroying_the_session_in_use_costs_one_round_trip(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { store, unlock, .. } = Wire::of(&shop);
+    let Wire { commit, .. } = Wire::of(service, &shop);
     on.process.put(&shop, b"stored");
     let mut request = on.process.request();
     request.open(&shop);
     on.proxy().reset();
     request.session.destroy(id(&shop)).unwrap();
-    on.expect(1, &[store, unlock]);
+    on.expect(1, &commit);
     request.close();
     on.expect(0, &[]);
     assert!(on.site.record(&shop).unwrap().is_tombstone);
@@ -233,7 +257,7 @@ fn destroying_the_session_in_use_costs_one_round_trip(service: Service) {
 fn destroying_another_session_costs_two_round_trips(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { read, store, .. } = Wire::of(&shop);
+    let Wire { read, store, .. } = Wire::of(service, &shop);
     on.process.put(&shop, b"stored");
     on.proxy().reset();
     on.process.request().session.destroy(id(&shop)).unwrap();
@@ -243,7 +267,7 @@ fn destroying_another_session_costs_two_round_trips(service: Service) {
 fn without_locks_a_session_is_read_in_one_round_trip_and_written_in_two(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { read, store, .. } = Wire::of(&shop);
+    let Wire { read, store, .. } = Wire::of(service, &shop);
     on.process.put(&shop, b"before");
     on.proxy().reset();
     let settings = Settings { lock: false, ..on.process.settings.clone() };
@@ -265,14 +289,14 @@ fn delayed(on: &Setting) -> Request {
 fn a_delayed_write_waits_for_nothing(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { store, unlock, .. } = Wire::of(&shop);
+    let Wire { commit, .. } = Wire::of(service, &shop);
     let mut request = delayed(&on);
     request.open(&shop);
     on.proxy().reset();
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     request.write(&shop, b"later").unwrap();
     assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 1, "that of opening it");
-    on.expect(0, &[store, unlock]);
+    on.expect(0, &commit);
     on.proxy().heal();
     assert_eq!(on.process.request().open(&shop), b"later");
 }
@@ -280,7 +304,7 @@ fn a_delayed_write_waits_for_nothing(service: Service) {
 fn a_delayed_touch_waits_for_nothing(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { read, unlock, .. } = Wire::of(&shop);
+    let Wire { touch, unlock, .. } = Wire::of(service, &shop);
     on.process.put(&shop, b"same");
     let mut request = delayed(&on);
     request.open(&shop);
@@ -288,7 +312,7 @@ fn a_delayed_touch_waits_for_nothing(service: Service) {
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     request.touch(&shop, b"same").unwrap();
     request.close();
-    on.expect(0, &[read, unlock]);
+    on.expect(0, &[touch, unlock]);
     on.proxy().heal();
 }
 
@@ -299,7 +323,11 @@ fn a_connection_costs_one_round_trip_and_then_serves_a_thousand_requests(service
     request.open(&site.id());
     assert_eq!(request.session.stats().round_trips, 2);
     let log = site.proxy().log();
-    assert_eq!(log[..3], ["version", "mn", "stats settings"]);
+    let greeting: &[&str] = match service {
+        Service::Memcached => &["version", "mn", "stats settings"],
+        Service::Redis => &["INFO server", "SCRIPT LOAD"],
+    };
+    assert_eq!(log[..greeting.len()], *greeting);
     assert_eq!(site.proxy().counts().waits, 2);
     let shop = site.id();
     for round in 0..1000_u32 {
@@ -349,8 +377,7 @@ fn at_once(site: &PoolSite, log: &[&String], step: impl FnOnce()) {
 fn each_step_asks_all_nodes_at_once(service: Service) {
     let Some((site, process)) = two_copies(service) else { return };
     let shop = site.id();
-    let Wire { add_lock, read, store, .. } = &Wire::of(&shop);
-    let renew = add_lock;
+    let Wire { open: [add_lock, read], store, touch, renew, .. } = &Wire::of(service, &shop);
     let both = |data: &[u8]| {
         let copy = |node| site.raw(node).get(&record_key(&shop)).expect("a copy");
         (0..2).all(|node| copy(node).ends_with(data))
@@ -374,7 +401,7 @@ fn each_step_asks_all_nodes_at_once(service: Service) {
 
     let mut request = process.request();
     request.open(&shop);
-    at_once(&site, &[read], || request.touch(&shop, b"after").unwrap());
+    at_once(&site, &[touch], || request.touch(&shop, b"after").unwrap());
     assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 2);
     site.wait_until_free(&shop);
     at_once(&site, &[read], || assert_eq!(process.request().peek(&shop), b"after"));

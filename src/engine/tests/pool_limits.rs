@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 use support::pool::{PoolSite, Service, lock_key, record_key};
 use support::proxy::{Fault, Place};
-use support::{LIFETIME_S, PATIENCE, Request, bytes, digest, id};
+use support::{LIFETIME_S, PATIENCE, Request, bytes, digest, id, wait_for};
 
 on_each_service! {
     a_session_of_a_megabyte_less_its_record_is_stored,
@@ -309,7 +309,7 @@ fn a_touch_leaves_a_tombstone_its_life(service: Service) {
         site.proxy().plan(Place::Request(touch), Fault::Hold);
         thread::scope(|scope| {
             scope.spawn(|| {
-                site.proxy().wait_for("the touch", |counts| counts.of("mg") > touch);
+                wait_for("the touch", || site.asked_for(&record_key(&shop)) > touch);
                 bury();
                 site.proxy().heal();
             });

@@ -39,6 +39,14 @@ impl Service {
             Self::Redis => "redis",
         }
     }
+
+    /// What is under this key on memcached has this one here.
+    pub fn key(self, key: &str) -> String {
+        match self {
+            Self::Memcached => key.to_owned(),
+            Self::Redis => redis_key(key),
+        }
+    }
 }
 
 /// One test for each service, in modules named after them, of functions that take a [`Service`].
@@ -60,7 +68,7 @@ macro_rules! on_each_service {
 
 /// Some servers, and the settings of those who use them.
 pub struct PoolSite {
-    service: Service,
+    pub service: Service,
     pub nodes: Vec<SiteNode>,
     pub settings: Settings,
 }
@@ -184,6 +192,12 @@ impl PoolSite {
     /// The proxy before the first node.
     pub fn proxy(&self) -> &Proxy {
         &self.nodes[0].proxy
+    }
+
+    /// How many requests the first node got that are about this key.
+    pub fn asked_for(&self, key: &str) -> usize {
+        let key = self.service.key(key);
+        self.proxy().log().iter().filter(|line| line.ends_with(&key)).count()
     }
 
     /// The save path of a pool of some of the nodes.
