@@ -123,6 +123,32 @@ EOF
     apt-get "${apt[@]}" update || die "cannot read the package lists of Debian $1 from $archive"
 }
 
+# unpack_debian SUITE FOLDER PACKAGE...: unpacks packages of this Debian release, with all that they
+# need, into FOLDER. Nothing is installed. Leaves $apt as debian_apt does.
+unpack_debian() {
+    local suite=$1 folder=$2 archives=$2/archives package
+    shift 2
+    debian_apt "$suite"
+    mkdir -p "$archives/partial"
+    # With an empty list of installed packages apt fetches all that they need, even the C library.
+    apt-get "${apt[@]}" -o "Dir::Cache::archives=$archives" install -y --no-install-recommends \
+        --download-only "$@"
+    for package in "$archives"/*.deb; do
+        dpkg-deb -x "$package" "$folder"
+    done
+    rm -r "$archives"
+}
+
+# use_libraries FOLDER PROGRAM...: tells programs that were unpacked into FOLDER to use the C library
+# that came with them.
+use_libraries() {
+    local loader
+    loader=$(find "$1/usr/lib" -name 'ld-linux*' | head -1)
+    shift
+    # RPATH, not RUNPATH: it holds for the libraries' own libraries as well.
+    patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$(dirname "$loader")" "$@"
+}
+
 # apt_uri NAME: prints the address of the archive whose last component is NAME, as this machine's
 # apt knows it.
 apt_uri() {
