@@ -151,10 +151,9 @@ impl Refuge {
         Ok(Some(Used::of(&stat)))
     }
 
-    /// Whether the outage goes on, as far as this machine has seen.
-    pub(super) fn is_in_use(&self) -> Result<bool> {
-        let stat = rustix::fs::lstat(&self.state).map_err(|error| self.failed(error))?;
-        Ok(goes_on(&stat))
+    /// Whether there was an outage and a node has answered since, as far as this machine has seen.
+    pub(super) fn is_over(&self) -> bool {
+        rustix::fs::lstat(&self.state).is_ok_and(|stat| !goes_on(&stat))
     }
 
     /// Locks the session's stand-in of the outage that began then, waiting up to `lock_wait`; a new

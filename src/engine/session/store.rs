@@ -657,12 +657,21 @@ impl Store {
                     tries += 1;
                     let mut is_too_late = false;
                     let locked = pool.lock(digest, open, script, settings);
+                    let no_node = |error: &Error| error.kind() == ErrorKind::NoNode;
+                    // A node may have answered others since it was asked here, and the session be
+                    // in the pool by now. Once, for other sessions may have nodes that answer all
+                    // the time.
+                    if tries == 1
+                        && settings.on_outage == OnOutage::Local
+                        && locked.as_ref().is_err_and(no_node)
+                        && pool.refuge.is_over()
+                    {
+                        continue;
+                    }
                     let locked = pool.or_here(locked, settings, |refuge, began| {
                         let locked = refuge.lock(began, digest, open, settings)?;
-                        // Who has waited for others may have waited for the end of the outage, and
-                        // the session may be in the pool by now. Once, for other sessions may have
-                        // nodes that answer all the time.
-                        is_too_late = tries == 1 && !refuge.is_in_use()?;
+                        // Who has waited for others may have waited for the end of the outage.
+                        is_too_late = tries == 1 && refuge.is_over();
                         pool.counters.add(Counter::LocalSessions, u64::from(!is_too_late));
                         Ok(locked.map(|(store, locked)| Locked::Local(store, locked)))
                     })?;

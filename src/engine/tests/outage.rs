@@ -302,6 +302,28 @@ fn what_was_destroyed_during_an_outage_stays_destroyed() {
     assert!(site.record(&again).unwrap().is_tombstone);
 }
 
+/// A request may be the last to notice that a node answers again: it has asked too early, and then
+/// others were faster.
+#[test]
+fn who_has_asked_before_the_end_of_an_outage_asks_again() {
+    let Some(site) = Site::start(1) else { return };
+    let process = site.process();
+    let shop = site.id();
+    site.put(&process, &shop, b"pool");
+    site.cut_off();
+    change(&process, &site.id(), b"", b"local");
+    site.reach();
+    assert_eq!(process.request().peek(&shop), b"pool");
+    let proxy = site.proxy();
+    proxy.cut();
+    proxy.wait_for("the cut", |counts| counts.open == 0);
+    // A connection is made once more where one was cut.
+    proxy.plan(Place::Reply(0), Fault::CutBefore);
+    proxy.plan(Place::Reply(1), Fault::CutBefore);
+    assert_eq!(process.request().open(&shop), b"pool");
+    assert_eq!(proxy.counts().faults, 2);
+}
+
 #[test]
 fn what_is_older_than_the_outage_is_neither_used_nor_moved() {
     let Some(mut site) = Site::start(1) else { return };
