@@ -680,7 +680,7 @@ impl Broken {
 
     /// No answer in time.
     fn late() -> Self {
-        Self { cause: Cause::Timeout, reason: String::new() }
+        Self { cause: Cause::Timeout, reason: "no answer".into() }
     }
 
     /// What is said of it, `patience` being what `setting` allowed.
