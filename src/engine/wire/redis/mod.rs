@@ -27,9 +27,9 @@ pub fn slot(key: &[u8]) -> u16 {
 /// short and there is one for each request.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
             let carry = crc >> 15;
-            crc << 1 ^ carry * 0x1021
+            (crc << 1) ^ (carry * 0x1021)
         })
     })
 }
