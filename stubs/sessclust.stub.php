@@ -35,14 +35,14 @@ function sessclust_stats(): array {}
  * With the embedded store it is one: `type` is "local", `state` "up" or "down" (it cannot be used
  * now), `directory` where this user's sessions are.
  *
- * With a pool they are those of session.save_path, in its order: `type` is "memcached"
- * or "redis", which Valkey is too; `state` is "up", or "down" once it has not answered, until it
- * answers steadily again; `drained` whether the operator has taken it out of use, up or down;
- * `failures` how often in a row it has failed; `since` the Unix time at which it went down, or came
- * back, null if it never was down; `reason` why it failed the last time; `latency_us` how long it
- * last took, in microseconds, to answer when it was looked for, null if it never was. All this is
- * known to all processes of this user on this machine and forgotten when the machine is restarted.
- * `address` is host:port, the path of a socket, the name that sentinels know with their addresses
+ * With a pool they are those of session.save_path, in its order: `type` is "memcached" or "redis",
+ * which Valkey is too; `state` is "up", or "down" once it has not answered, until it answers
+ * steadily again; `drained` whether the operator has taken it out of use, up or down; `failures`
+ * how often in a row it has failed; `since` the Unix time at which it went down, or came back, null
+ * if it never was down; `reason` why it failed the last time; `latency_us` how long it last took,
+ * in microseconds, to answer when it was looked for, null if it never was. All this is known to all
+ * processes of this user on this machine and forgotten when the machine is restarted. `address` is
+ * host:port, the path of a socket, the name that sentinels know with their addresses
  * (name@host:port,host:port), or the servers of a cluster that session.save_path names; `weight` a
  * number; `server` the version and protocol that the server told this process, as in "1.6.18, meta
  * protocol", empty if it is not connected. Nothing is asked for this.

@@ -503,6 +503,43 @@ fn the_pool_is_read_from_php_ini() {
 }
 
 #[test]
+fn credentials_are_read_for_the_pool() {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    let site = Site { service: Service::Redis, servers: Vec::new(), machine };
+    let file = site.machine.path().join("php.ini");
+    let text = "session.save_path = \"redis://a\"\nsessclust.credentials = /nowhere/file\n";
+    fs::write(&file, text).expect("a file");
+    let said = site.bare(&["--ini", file.to_str().expect("UTF-8"), "nodes"], "");
+    let expected = "sessclustctl: sessclust.credentials: /nowhere/file: No such file or directory \
+                    (os error 2)\n";
+    assert_eq!((said.code, said.err.as_str()), (2, expected));
+}
+
+#[test]
+fn a_node_is_called_as_its_sentinels_do() {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    let site = Site { service: Service::Redis, servers: Vec::new(), machine };
+    let path = "redis+sentinel://a/one,redis+sentinel://a/two,redis+sentinel://b/two";
+    let Ok(SavePath::Pool(nodes)) = SavePath::parse(path.as_bytes()) else {
+        unreachable!("it is a pool")
+    };
+    let run = |command, node| site.bare(&["--save-path", path, command, node], "");
+    for (name, drained) in [
+        ("one", [true, false]),
+        ("two", [false, true]),
+        ("two@a:26379,b:26379", [false, true]),
+        ("redis+sentinel://elsewhere/one", [true, false]),
+    ] {
+        assert_eq!(run("drain", name).code, 0, "{name}");
+        let board = Board::open_in(site.machine.path(), &Cluster::names(&nodes));
+        assert_eq!([0, 1].map(|node| board.is_drained(node)), drained, "{name}");
+        assert_eq!(run("undrain", name).code, 0, "{name}");
+    }
+    // A sentinel is no node, and knows both.
+    assert_eq!(run("drain", "a:26379").code, 2);
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_in_a_sentence() {
     let Some(site) = Site::start() else { return };
     let said = site.bare(&["nodes"], "");
