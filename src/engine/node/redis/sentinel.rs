@@ -24,8 +24,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// Where a sentinel tells that the primary is another one.
-const NEWS: &[u8] = b"+switch-master";
+/// Where a sentinel tells that the primary is another one: at once, if it has made it that itself,
+/// and when all is done.
+const NEWS: [&[u8]; 2] = [b"+promoted-slave", b"+switch-master"];
 
 /// How long one of them may take.
 const SHARE: &str = "its share of sessclust.connect_timeout";
@@ -51,15 +52,19 @@ pub(super) async fn open(
     patience: Duration,
 ) -> Result<Redis, Broken> {
     let endpoints = std::iter::once(first).chain(others).collect();
-    let deadline = Instant::now() + patience;
+    // Earlier than whoever waits for us gives up, and does not know for what.
+    let deadline = Instant::now() + patience.mul_f64(0.9);
     let sentinels = Sentinels { name, endpoints, service, world, deadline };
-    let mut pause = SENTINEL_PAUSE_MIN;
+    let (mut pause, mut seen) = (SENTINEL_PAUSE_MIN, None);
     loop {
         match sentinels.ask_all().await {
-            Err(Broken { cause: Cause::Failover, .. }) if sentinels.left() > pause => {
+            Err(broken) if broken.cause == Cause::Failover && sentinels.left() > pause => {
+                seen = Some(broken);
                 sleep(pause).await;
                 pause = (pause * 2).min(SENTINEL_PAUSE_MAX);
             }
+            // There was too little time to see more.
+            Err(broken) if broken.cause == Cause::Timeout => return Err(seen.unwrap_or(broken)),
             result => return result,
         }
     }
@@ -149,7 +154,7 @@ impl Sentinels<'_> {
         }
         let question = [b"SENTINEL", &b"GET-MASTER-ADDR-BY-NAME"[..], self.name.as_bytes()];
         encode(&question, &mut buffered.output);
-        encode(&[b"SUBSCRIBE", NEWS], &mut buffered.output);
+        encode(&[b"SUBSCRIBE", NEWS[0], NEWS[1]], &mut buffered.output);
         buffered.flush().await?;
         let limits = Limits::default();
         if login.is_some() {
@@ -169,9 +174,14 @@ impl Sentinels<'_> {
             _ => Err(Broken::nonsense("no address")),
         })
         .await?;
-        let is_told = next(&mut buffered, &limits, |reply| Ok(matches!(reply, Reply::Array(_))));
-        let is_told = is_told.await?;
-        Ok((primary, is_told.then(|| buffered.into_stream())))
+        // Each has a reply of its own, but a refusal is one.
+        for _ in NEWS {
+            let is_told = |reply: &Reply<'_>| Ok(matches!(reply, Reply::Array(_)));
+            if !next(&mut buffered, &limits, is_told).await? {
+                return Ok((primary, None));
+            }
+        }
+        Ok((primary, Some(buffered.into_stream())))
     }
 
     /// Connects to the server that one of them has named. That it refuses to be connected to, or is

@@ -332,6 +332,14 @@ pub struct Process {
 }
 
 impl Process {
+    /// A process with the pool of this save path.
+    pub fn of(path: &str, settings: &Settings) -> Self {
+        let counters: &'static Counters = Box::leak(Box::default());
+        let path = SavePath::parse(path.as_bytes()).expect("a save path");
+        let store = Store::open(path, settings, counters).expect("a pool");
+        Self { store: Rc::new(store), settings: settings.clone(), counters }
+    }
+
     pub fn request(&self) -> Request {
         self.request_with(&self.settings)
     }

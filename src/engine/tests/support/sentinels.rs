@@ -6,25 +6,28 @@ use super::redis::{Redis, wait_until};
 /// What the sentinels call the primary.
 pub const NAME: &str = "shop";
 
-/// A primary and two replicas, all started as servers of their own, and three sentinels.
+/// A primary and replicas, all started as servers of their own, and three sentinels.
 pub struct Sentinels {
     pub servers: Vec<Redis>,
     pub sentinels: Vec<Redis>,
 }
 
 impl Sentinels {
-    /// A server that does not answer for a second is down, and another one made the primary by two
-    /// sentinels. Skipped as [`Redis::start`] is.
+    /// Two replicas. A server that does not answer for a second is down, and another one made the
+    /// primary by two sentinels. Skipped as [`Redis::start`] is.
     #[track_caller]
     pub fn start() -> Option<Self> {
-        Self::start_with(&[], "")
+        Self::start_with(2, &[], "")
     }
 
-    /// With these options for the servers and these lines for each sentinel's configuration.
+    /// With so many replicas, these options for the servers and these lines for each sentinel's
+    /// configuration.
     #[track_caller]
-    pub fn start_with(options: &[&str], lines: &str) -> Option<Self> {
+    pub fn start_with(replicas: usize, options: &[&str], lines: &str) -> Option<Self> {
         let primary = Redis::start_tcp(options)?;
-        let replicas = [primary.start_replica(options)?, primary.start_replica(options)?];
+        let count = replicas.to_string();
+        let replicas = (0..replicas).map(|_| primary.start_replica(options));
+        let replicas = replicas.collect::<Option<Vec<_>>>()?;
         let port = primary.port();
         let lines = format!(
             "sentinel monitor {NAME} 127.0.0.1 {port} 2\n\
@@ -41,7 +44,7 @@ impl Sentinels {
                 let fields = sentinel.cli(&["SENTINEL", "MASTER", NAME]);
                 let fields: Vec<&str> = fields.lines().collect();
                 let has = |pair: [&str; 2]| fields.chunks(2).any(|field| *field == pair);
-                has(["num-slaves", "2"])
+                has(["num-slaves", &count])
                     && has(["num-other-sentinels", "2"])
                     && has(["flags", "master"])
             };
@@ -52,8 +55,8 @@ impl Sentinels {
 
     /// How a save path names it.
     pub fn url(&self) -> String {
-        let sentinels: Vec<String> = self.sentinels.iter().map(Redis::name).collect();
-        format!("redis+sentinel://{}/{NAME}", sentinels.join(","))
+        let url = |sentinel: &Redis| format!("{}/{NAME}", sentinel.url());
+        self.sentinels.iter().map(url).collect::<Vec<_>>().join(",")
     }
 
     /// The index of the server that a sentinel says is the primary.

@@ -1,0 +1,219 @@
+//! Sessions in the primary that sentinels know: how it is found, and followed when it is another
+//! one. What a failover does to requests is in `sentinel_failover.rs`.
+
+mod support;
+
+use rustix::process::Signal;
+use sessclust_engine::config::Settings;
+use sessclust_engine::config::credentials::Source;
+use sessclust_engine::stats::Counter;
+use sessclust_engine::{Error, ErrorKind, Result};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::PATIENCE;
+use support::pool::Process;
+use support::redis::{Redis, free_port, key, wait_until};
+use support::sentinels::{NAME, Sentinels};
+
+const SHOP: &str = "0123456789abcdef0123456789";
+
+/// Nothing that a loaded machine does is to be taken for a server that does not answer.
+fn settings() -> Settings {
+    Settings {
+        connect_timeout: Duration::from_secs(6),
+        request_timeout: Duration::from_secs(5),
+        lock_wait: PATIENCE,
+        lock_lease: Duration::from_secs(60),
+        ..Settings::default()
+    }
+}
+
+/// A sentinel that names a server which nobody replaces.
+fn lone(options: &str) -> Option<(Redis, Redis)> {
+    let server = Redis::start_tcp(&[])?;
+    let port = server.port();
+    let lines = format!("sentinel monitor {NAME} 127.0.0.1 {port} 9\n{options}\n");
+    Some((Redis::start_sentinel(&lines)?, server))
+}
+
+fn path(sentinels: &[&str]) -> String {
+    let url = |address: &&str| format!("redis+sentinel://{address}/{NAME}");
+    sentinels.iter().map(url).collect::<Vec<_>>().join(",")
+}
+
+fn credentials(lines: &str, settings: &Settings) -> (tempfile::TempDir, Settings) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials");
+    fs::write(&file, lines).expect("a file");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+    (folder, Settings { credentials: Some(Source::File(file)), ..settings.clone() })
+}
+
+/// Fails with this text, and at once.
+#[track_caller]
+fn expect_refusal<T>(open: impl FnOnce() -> Result<T>, text: &str) {
+    let started = Instant::now();
+    let error: Error = open().err().expect("an error");
+    assert_eq!(error.kind(), ErrorKind::NoNode, "{error}");
+    assert!(error.to_string().contains(text), "{error}");
+    assert!(started.elapsed() < settings().lock_wait / 2, "{error}");
+}
+
+#[test]
+fn a_sentinel_names_the_primary() {
+    let Some((sentinel, server)) = lone("") else { return };
+    let process = Process::of(&path(&[&sentinel.name()]), &settings());
+    process.put(SHOP, b"kept");
+    assert!(server.has(SHOP));
+    assert_eq!(process.request().peek(SHOP), b"kept");
+    assert_eq!(process.count(Counter::Reconnects), 0);
+}
+
+#[test]
+fn a_sentinel_that_is_gone_is_passed_over() {
+    let Some((sentinel, server)) = lone("") else { return };
+    let gone = format!("127.0.0.1:{}", free_port());
+    Process::of(&path(&[&gone, &sentinel.name()]), &settings()).put(SHOP, b"kept");
+    assert!(server.has(SHOP));
+}
+
+#[test]
+fn a_sentinel_that_hangs_costs_its_share_once() {
+    let Some((hung, _)) = lone("") else { return };
+    let Some((sentinel, server)) = lone("") else { return };
+    hung.signal(Signal::STOP);
+    let path = path(&[&hung.name(), &sentinel.name()]);
+    let share = settings().connect_timeout / 3;
+    let spent = || {
+        let started = Instant::now();
+        Process::of(&path, &settings()).put(SHOP, b"kept");
+        started.elapsed()
+    };
+    let (first, second) = (spent(), spent());
+    assert!(server.has(SHOP));
+    assert!(first >= share && first < settings().connect_timeout, "{first:?}");
+    assert!(second < share, "{second:?}");
+}
+
+#[test]
+fn who_cannot_know_the_primary_says_why() {
+    let Some((sentinel, server)) = lone("") else { return };
+    let url = format!("redis+sentinel://{}/elsewhere", sentinel.name());
+    let process = Process::of(&url, &settings());
+    let text = format!(
+        "cannot connect to elsewhere@{0}: its sentinels know no primary of this name, SENTINEL \
+         MASTERS lists those that they know: {0} does not know it",
+        sentinel.name()
+    );
+    expect_refusal(|| process.request().try_open(SHOP), &text);
+
+    let gone = ["127.0.0.1:1", "127.0.0.1:2"];
+    let process = Process::of(&path(&gone), &settings());
+    let text = "none of its sentinels answers: 127.0.0.1:1: Connection refused (os error 111); \
+                127.0.0.1:2: Connection refused";
+    expect_refusal(|| process.request().try_open(SHOP), text);
+
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let impatient = Settings {
+        connect_timeout: Duration::from_millis(200),
+        lock_wait: Duration::ZERO,
+        ..settings()
+    };
+    let process = Process::of(&path(&[&sentinel.name()]), &impatient);
+    let text = format!(
+        "no primary is to be had: {} names {}: it is no primary now (slave)",
+        sentinel.name(),
+        server.name()
+    );
+    expect_refusal(|| process.request().try_open(SHOP), &text);
+    // What is not there yet may come.
+    let patient = Process::of(&path(&[&sentinel.name()]), &settings());
+    let waiting = thread::scope(|scope| {
+        let name = sentinel.name();
+        let waiting = scope.spawn(move || {
+            let process = Process::of(&path(&[&name]), &settings());
+            process.put(SHOP, b"waited");
+            process.count(Counter::ConnectFailures)
+        });
+        let greetings = || server.info("total_commands_processed").parse::<u64>().expect("number");
+        let before = greetings();
+        wait_until("some tries", || greetings() > before + 50);
+        server.cli(&["REPLICAOF", "NO", "ONE"]);
+        waiting.join().expect("a session")
+    });
+    assert_eq!(waiting, 0, "it was one wait");
+    assert_eq!(patient.request().peek(SHOP), b"waited");
+}
+
+#[test]
+fn sentinels_and_servers_have_passwords_of_their_own() {
+    let Some((sentinel, server)) = lone("requirepass sesame") else { return };
+    server.cli(&["CONFIG", "SET", "requirepass", "inner"]);
+    sentinel.cli(&["SENTINEL", "SET", NAME, "auth-pass", "inner"]);
+    let path = path(&[&sentinel.name()]);
+    let process = Process::of(&path, &settings());
+    let text = "NOAUTH Authentication required. (a line for sentinel:<name> in";
+    expect_refusal(|| process.request().try_open(SHOP), text);
+
+    let (_folder, only) = credentials(&format!("sentinel:{NAME} sesame\n"), &settings());
+    let process = Process::of(&path, &only);
+    let text = "names 127.0.0.1";
+    expect_refusal(|| process.request().try_open(SHOP), text);
+
+    let lines = format!("sentinel:{NAME} sesame\n{NAME} inner\n");
+    let (_folder, both) = credentials(&lines, &settings());
+    Process::of(&path, &both).put(SHOP, b"kept");
+    assert!(server.has(SHOP));
+}
+
+/// The old primary takes writes for 8 s more, which nobody would see again.
+#[test]
+fn a_primary_that_is_none_any_more_is_left_at_once() {
+    let Some(site) = Sentinels::start() else { return };
+    let process = Process::of(&site.url(), &settings());
+    process.put(SHOP, b"before");
+    // The lock is not deleted for those who wait, and they wait at the old primary.
+    let mut holder = process.request();
+    assert_eq!(holder.open(SHOP), b"before");
+    let old = site.primary();
+    thread::scope(|scope| {
+        let url = site.url();
+        let waiter = scope.spawn(move || {
+            let process = Process::of(&url, &settings());
+            let data = process.request().open(SHOP);
+            (data, process.count(Counter::ConnectFailures))
+        });
+        let count = |server: usize| site.servers[server].cli(&["GET", &key("sc:q:", SHOP)]);
+        wait_until("a waiter", || count(old) == "1");
+        let new = site.failover();
+        assert!(site.servers[old].cli(&["ROLE"]).starts_with("master"), "it is alone");
+        holder.write(SHOP, b"after").expect("saved");
+        holder.close();
+        let started = Instant::now();
+        assert_eq!(waiter.join().expect("no panic"), (b"after".to_vec(), 0));
+        assert!(started.elapsed() < settings().lock_lease / 4, "{:?}", started.elapsed());
+        let record = |server: usize| site.servers[server].cli(&["GET", &key("sc:r:", SHOP)]);
+        assert!(record(new).ends_with("after"), "{}", record(new));
+        assert!(record(old).ends_with("before"), "{}", record(old));
+    });
+}
+
+/// A sentinel's user who may not listen learns it from the old primary.
+#[test]
+fn a_primary_that_has_become_a_replica_is_left() {
+    let user = "user web on >sesame allcommands -subscribe";
+    let Some(site) = Sentinels::start_with(2, &[], user) else { return };
+    let (_folder, settings) = credentials(&format!("sentinel:{NAME} web sesame\n"), &settings());
+    let process = Process::of(&site.url(), &settings);
+    process.put(SHOP, b"before");
+    let old = site.primary();
+    let new = site.failover();
+    let port = site.servers[new].port().to_string();
+    site.servers[old].cli(&["REPLICAOF", "127.0.0.1", &port]);
+    site.servers[old].wait_for_link();
+    process.put(SHOP, b"after");
+    assert_eq!(process.request().peek(SHOP), b"after");
+    assert_eq!(process.count(Counter::Reconnects), 1);
+}
