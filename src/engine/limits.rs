@@ -229,3 +229,22 @@ pub const REDIS_ELEMENTS_MAX: usize = 1 << 20;
 /// Arrays within arrays of one reply of a Redis server, at most. `CLUSTER SLOTS` has four: the
 /// ranges, a range, a server, and what else is known of that.
 pub const REDIS_DEPTH_MAX: usize = 8;
+
+/// Servers of a Redis Cluster that have slots, at most. Source: "Redis cluster specification",
+/// "Redis Cluster goals": up to 1000 nodes.
+pub const CLUSTER_SERVERS_MAX: usize = 1000;
+
+/// Shortest time between two looks at which server of a cluster has which slots, if one has moved:
+/// while many move, one after the other, each that is asked for is told of by itself.
+pub const CLUSTER_MAP_PAUSE: Duration = Duration::from_secs(1);
+
+/// Pause before what a server of a cluster could not do now is asked for again, at first and at
+/// most; it doubles from try to try. A slot of a few hundred sessions moves in some milliseconds.
+pub const CLUSTER_PAUSE_MIN: Duration = Duration::from_millis(1);
+
+/// See [`CLUSTER_PAUSE_MIN`].
+pub const CLUSTER_PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// How long a process does not try again to connect to a server of a cluster for which it has
+/// waited in vain.
+pub const CLUSTER_HUNG_PAUSE: Duration = Duration::from_secs(1);

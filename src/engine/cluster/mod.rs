@@ -432,7 +432,7 @@ impl Cluster {
     pub async fn settle(&mut self, timeouts: &Timeouts) {
         for node in 0..self.nodes.len() {
             // What was lost with the connection comes back as an answer that never came.
-            let _ = self.nodes[node].settle(timeouts).await;
+            let _ = self.nodes[node].settle(&*self.world, timeouts).await;
             self.take_late(node);
         }
     }
@@ -681,7 +681,7 @@ impl Cluster {
         let mut results = Vec::with_capacity(asked.len());
         for ((node, _), sent) in asked.iter().zip(sent) {
             let result = match sent {
-                Ok(()) => self.nodes[*node].receive(timeouts).await,
+                Ok(()) => self.nodes[*node].receive(&*self.world, timeouts).await,
                 Err(failure) => Err(failure),
             };
             if result.is_ok() {

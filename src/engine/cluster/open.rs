@@ -278,7 +278,7 @@ impl Cluster {
             return;
         }
         // What is lost with the connection counts as a lock that is not held.
-        let settled = self.nodes[node].settle(&holding.timeouts).await;
+        let settled = self.nodes[node].settle(&*self.world, &holding.timeouts).await;
         let _ = self.noted(node, settled);
         let is_its = |(token, at, _): &(u128, usize, _)| *token == holding.token && *at == node;
         let answer = self.late_locks.iter().position(is_its);
@@ -648,7 +648,9 @@ impl Cluster {
                 Err(failure) => return self.asked_in_vain(holding, node, &failure),
                 Ok(Some(Some(grant))) => return self.accept(holding, index, &turn, grant).await,
                 Ok(Some(None)) => {
-                    let left = self.nodes[node].leave_queue(&holding.timeouts, turn.key).await;
+                    let left = self.nodes[node]
+                        .leave_queue(&*self.world, &holding.timeouts, turn.key)
+                        .await;
                     return self.noted(node, left).or(Ok(()));
                 }
                 Ok(None) => {}

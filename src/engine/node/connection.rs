@@ -2,12 +2,13 @@
 
 use super::classic::Classic;
 use super::pipeline::Pipeline;
-use super::redis::Redis;
-use super::{Answer, Broken, Cause, Late, Stream, Tag, World};
-use crate::config::redis::{Redis as RedisService, Service};
-use crate::config::save_path::{Endpoint, NodeAddress};
+use super::redis::{Answers, Redis, RedisCluster};
+use super::{Answer, Broken, Cause, Grant, Joined, Late, Stream, Tag, Turn, World};
+use crate::config::redis::{Redis as RedisService, Service, Topology};
+use crate::config::save_path::NodeAddress;
 use crate::error::shown;
 use crate::limits::{MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX, REDIS_VALUE_BYTES_MAX};
+use crate::wire::memcached::Key;
 use crate::wire::memcached::meta::{self, Limits, Reply, Request};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ enum Protocol {
     /// With the answers that were not fetched yet: each request is waited for when it is sent.
     Classic(Classic<Box<dyn Stream>>, Vec<Answer>),
     Redis(Box<Redis>),
+    Cluster(Box<RedisCluster>),
 }
 
 /// What a server says about itself.
@@ -42,7 +44,7 @@ impl Connection {
     ) -> Result<Self, Broken> {
         let started = Instant::now();
         if let Service::Redis(service) = &address.service {
-            return Self::open_redis(world, &address.endpoint, service, patience).await;
+            return Self::open_redis(world, address, service, patience).await;
         }
         let stream = world.connect(&address.endpoint).await;
         let stream = stream.map_err(|error| Broken::of_connecting(&error))?;
@@ -58,24 +60,105 @@ impl Connection {
 
     async fn open_redis(
         world: &dyn World,
-        endpoint: &Endpoint,
+        address: &NodeAddress,
         service: &RedisService,
         patience: Duration,
     ) -> Result<Self, Broken> {
-        let redis = Redis::open(world, endpoint, service, patience).await?;
-        let greeting = Greeting {
-            version: redis.version().into(),
-            is_meta: false,
-            item_bytes_max: REDIS_VALUE_BYTES_MAX,
+        let (version, protocol) = match service.topology {
+            Topology::Cluster { .. } => {
+                let seeds = address.endpoints().cloned().collect();
+                let cluster = RedisCluster::open(world, seeds, service, patience).await?;
+                (cluster.version(), Protocol::Cluster(Box::new(cluster)))
+            }
+            Topology::Single | Topology::Sentinel { .. } => {
+                let redis = Redis::open(world, &address.endpoint, service, patience).await?;
+                (redis.version().into(), Protocol::Redis(Box::new(redis)))
+            }
         };
-        Ok(Self { protocol: Protocol::Redis(Box::new(redis)), greeting })
+        let item_bytes_max = REDIS_VALUE_BYTES_MAX;
+        Ok(Self { protocol, greeting: Greeting { version, is_meta: false, item_bytes_max } })
     }
 
-    /// The connection to a Redis, on which a lock can be waited for.
-    pub(super) fn redis(&mut self) -> Option<&mut Redis> {
+    /// Takes a lock that is free, or joins those who wait for it, for `patience` at most.
+    pub(super) async fn join(
+        &mut self,
+        world: &dyn World,
+        lock: &Turn<'_>,
+        patience: Duration,
+        late: &mut Vec<Late>,
+    ) -> Result<Joined, Broken> {
         match &mut self.protocol {
-            Protocol::Redis(redis) => Some(redis),
-            Protocol::Meta(_) | Protocol::Classic(..) => None,
+            Protocol::Redis(redis) => {
+                let cas = redis.join(lock, patience).await?;
+                redis.joined(world, cas, late).await
+            }
+            Protocol::Cluster(cluster) => cluster.join(world, lock, patience, late).await,
+            Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
+        }
+    }
+
+    /// Blocks until the lock is given to this connection, or `patience` is over.
+    pub(super) async fn block(
+        &mut self,
+        world: &dyn World,
+        key: Key<'_>,
+        patience: Duration,
+    ) -> Result<(), Broken> {
+        match &mut self.protocol {
+            Protocol::Redis(redis) => redis.block(key, patience).await,
+            Protocol::Cluster(cluster) => cluster.block(world, key, patience).await,
+            Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
+        }
+    }
+
+    /// Waits for the outcome of [`Connection::block`]. None if there is no use in waiting on.
+    pub(super) async fn granted(&mut self) -> Result<Option<Grant>, Broken> {
+        match &mut self.protocol {
+            Protocol::Redis(redis) => redis.granted().await,
+            Protocol::Cluster(cluster) => cluster.granted().await,
+            Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
+        }
+    }
+
+    /// Says over another connection that somebody waits for a lock. Gives what that says now.
+    pub(super) async fn poke(
+        &mut self,
+        world: &dyn World,
+        lock: &Turn<'_>,
+        patience: Duration,
+        late: &mut Vec<Late>,
+    ) -> Result<Answer, Broken> {
+        match &mut self.protocol {
+            Protocol::Redis(redis) => redis.poke(lock, patience).await?,
+            Protocol::Cluster(cluster) => cluster.poke(world, lock, patience).await?,
+            Protocol::Meta(_) | Protocol::Classic(..) => return Err(no_queue()),
+        }
+        let said = self.receive(world, late).await?.pop();
+        said.ok_or_else(|| Broken::nonsense("no answer"))
+    }
+
+    /// This connection does not wait for the lock any more. Not waited for.
+    pub(super) async fn leave(&mut self, world: &dyn World, key: Key<'_>) -> Result<(), Broken> {
+        match &mut self.protocol {
+            Protocol::Redis(redis) => redis.leave(key).await,
+            Protocol::Cluster(cluster) => cluster.leave(world, key).await,
+            Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
+        }
+    }
+
+    /// How many of the connections it is made of were lost.
+    pub(super) fn losses(&self) -> u64 {
+        match &self.protocol {
+            Protocol::Cluster(cluster) => cluster.losses(),
+            Protocol::Meta(_) | Protocol::Classic(..) | Protocol::Redis(_) => 0,
+        }
+    }
+
+    /// Something has failed. Says whether only a part of it is of no use any more, which is closed.
+    pub(super) fn survives(&mut self, late: &mut Vec<Late>) -> bool {
+        match &mut self.protocol {
+            Protocol::Cluster(cluster) => cluster.give_up(late),
+            Protocol::Meta(_) | Protocol::Classic(..) | Protocol::Redis(_) => false,
         }
     }
 
@@ -83,6 +166,7 @@ impl Connection {
     pub(super) fn set_patience(&mut self, patience: Duration) {
         match &mut self.protocol {
             Protocol::Redis(redis) => redis.set_patience(patience),
+            Protocol::Cluster(cluster) => cluster.set_patience(patience),
             Protocol::Meta(pipeline) => pipeline.set_patience(patience),
             Protocol::Classic(classic, _) => classic.stream_mut().set_patience(patience),
         }
@@ -97,7 +181,7 @@ impl Connection {
         match &self.protocol {
             Protocol::Meta(_) => format!("{version}, meta protocol"),
             Protocol::Classic(..) => format!("{version}, classic protocol"),
-            Protocol::Redis(_) => version.clone(),
+            Protocol::Redis(_) | Protocol::Cluster(_) => version.clone(),
         }
     }
 
@@ -105,7 +189,8 @@ impl Connection {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.has_unasked_input(),
             Protocol::Redis(redis) => redis.has_unasked_input(),
-            Protocol::Classic(..) => false,
+            // It looks itself.
+            Protocol::Classic(..) | Protocol::Cluster(_) => false,
         }
     }
 
@@ -113,6 +198,7 @@ impl Connection {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.owes_answers(),
             Protocol::Redis(redis) => redis.owes_answers(),
+            Protocol::Cluster(cluster) => cluster.owes_answers(),
             Protocol::Classic(..) => false,
         }
     }
@@ -122,24 +208,30 @@ impl Connection {
         match &self.protocol {
             Protocol::Meta(pipeline) => pipeline.has_input(),
             Protocol::Redis(redis) => redis.has_input(),
+            Protocol::Cluster(cluster) => cluster.has_input(),
             Protocol::Classic(..) => true,
         }
     }
 
-    /// The tags of requests that will never be answered.
+    /// The tags of requests that will never be answered, if it does not [survive](Self::survives).
     pub(super) fn into_owed(self) -> Vec<Tag> {
         match self.protocol {
             Protocol::Meta(pipeline) => pipeline.into_owed().collect(),
             Protocol::Redis(redis) => redis.into_owed().collect(),
-            Protocol::Classic(..) => Vec::new(),
+            Protocol::Classic(..) | Protocol::Cluster(_) => Vec::new(),
         }
     }
 
     /// Sends requests, whose answers [`Connection::receive`] gives.
-    pub(super) async fn send(&mut self, requests: &[Request<'_>]) -> Result<(), Broken> {
+    pub(super) async fn send(
+        &mut self,
+        world: &dyn World,
+        requests: &[Request<'_>],
+    ) -> Result<(), Broken> {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.send(requests, None).await,
             Protocol::Redis(redis) => redis.send(requests, None).await,
+            Protocol::Cluster(cluster) => cluster.send(world, requests, None).await,
             Protocol::Classic(classic, answers) => {
                 answers.extend(execute(classic, requests).await?);
                 Ok(())
@@ -147,16 +239,22 @@ impl Connection {
         }
     }
 
-    pub(super) async fn receive(&mut self, late: &mut Vec<Late>) -> Result<Vec<Answer>, Broken> {
+    pub(super) async fn receive(
+        &mut self,
+        world: &dyn World,
+        late: &mut Vec<Late>,
+    ) -> Result<Vec<Answer>, Broken> {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.receive_all(late).await,
-            Protocol::Redis(redis) => redis.receive_all(late).await,
+            Protocol::Redis(redis) => redis.receive_all(world, late).await,
+            Protocol::Cluster(cluster) => cluster.receive_all(world, late).await,
             Protocol::Classic(_, answers) => Ok(std::mem::take(answers)),
         }
     }
 
     pub(super) async fn post(
         &mut self,
+        world: &dyn World,
         requests: &[Request<'_>],
         tag: Tag,
         late: &mut Vec<Late>,
@@ -164,6 +262,7 @@ impl Connection {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.send(requests, Some(tag)).await,
             Protocol::Redis(redis) => redis.send(requests, Some(tag)).await,
+            Protocol::Cluster(cluster) => cluster.send(world, requests, Some(tag)).await,
             Protocol::Classic(classic, _) => {
                 let answers = execute(classic, requests).await?;
                 late.extend(answers.into_iter().map(|answer| Late { tag, answer: Some(answer) }));
@@ -172,13 +271,22 @@ impl Connection {
         }
     }
 
-    pub(super) async fn settle(&mut self, late: &mut Vec<Late>) -> Result<(), Broken> {
+    pub(super) async fn settle(
+        &mut self,
+        world: &dyn World,
+        late: &mut Vec<Late>,
+    ) -> Result<(), Broken> {
         match &mut self.protocol {
             Protocol::Meta(pipeline) => pipeline.settle(late).await,
-            Protocol::Redis(redis) => redis.settle(late).await,
+            Protocol::Redis(redis) => redis.settle(world, late).await,
+            Protocol::Cluster(cluster) => cluster.settle(world, late).await,
             Protocol::Classic(..) => Ok(()),
         }
     }
+}
+
+fn no_queue() -> Broken {
+    Broken::nonsense("a server without a queue")
 }
 
 /// The classic protocol has neither pipelines nor quiet requests: one after the other.

@@ -138,11 +138,13 @@ pub struct Failure {
     /// This process itself stood still when the time was up, so that it cannot say whether the node
     /// has answered in time.
     was_asleep: bool,
+    /// It is one server of several that the node is made of.
+    is_of_a_part: bool,
 }
 
 impl Failure {
     fn new(cause: Cause, text: String, is_timeout: bool) -> Self {
-        Self { cause, text, is_timeout, was_asleep: false }
+        Self { cause, text, is_timeout, was_asleep: false, is_of_a_part: false }
     }
 
     /// The node was to have answered by `deadline`. A connection that was lost while nobody
@@ -153,9 +155,10 @@ impl Failure {
     }
 
     /// Whether it is the node that could not be reached or has not answered, as far as can be told
-    /// from here. What was cut may be connected to again.
+    /// from here. What was cut may be connected to again. Of a cluster, other servers may answer.
     pub fn is_of_the_node(&self) -> bool {
-        matches!(self.cause, Cause::Connect | Cause::Failover | Cause::Timeout) && !self.was_asleep
+        let is_silent = matches!(self.cause, Cause::Connect | Cause::Failover | Cause::Timeout);
+        is_silent && !self.was_asleep && !self.is_of_a_part
     }
 
     /// Whether the node was waited for in vain, to connect or to answer.
@@ -267,7 +270,7 @@ impl Node {
 
     /// The connection that stands; CAS values of an earlier one mean nothing any more.
     pub fn link(&self) -> Option<Link> {
-        self.connection.as_ref().map(|_| Link(self.links))
+        self.connection.as_ref().map(|connection| Link(self.links + connection.losses()))
     }
 
     /// The largest item that the connected server takes, in bytes as
@@ -363,7 +366,7 @@ impl Node {
         requests: &[Request<'_>],
     ) -> Result<Vec<Answer>, Failure> {
         self.send(world, timeouts, requests).await?;
-        self.receive(timeouts).await
+        self.receive(world, timeouts).await
     }
 
     /// The first half of [`Node::exchange`]: others can be sent to before this one is waited for.
@@ -380,7 +383,7 @@ impl Node {
         let connection = self.connection.as_mut().expect("it was made ready");
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
-        let result = timeout_at(self.deadline, connection.send(requests)).await;
+        let result = timeout_at(self.deadline, connection.send(world, requests)).await;
         self.judge(result, timeouts)
     }
 
@@ -389,13 +392,17 @@ impl Node {
     ///
     /// # Errors
     /// [`Failure`]; the connection is closed then.
-    pub async fn receive(&mut self, timeouts: &Timeouts) -> Result<Vec<Answer>, Failure> {
+    pub async fn receive(
+        &mut self,
+        world: &dyn World,
+        timeouts: &Timeouts,
+    ) -> Result<Vec<Answer>, Failure> {
         let connection = self.connection.as_mut().expect("what was sent keeps it open");
         self.round_trips += 1;
         let left = self.deadline.saturating_duration_since(Instant::now()).max(LATE_ANSWER_GRACE);
         connection.set_patience(left);
         let deadline = Instant::now() + left;
-        let result = timeout_at(deadline, connection.receive(&mut self.late)).await;
+        let result = timeout_at(deadline, connection.receive(world, &mut self.late)).await;
         let answers = self.judge(result, timeouts);
         self.take_birth();
         answers
@@ -418,7 +425,7 @@ impl Node {
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
         let result =
-            timeout_at(self.deadline, connection.post(requests, tag, &mut self.late)).await;
+            timeout_at(self.deadline, connection.post(world, requests, tag, &mut self.late)).await;
         self.judge(result, timeouts)
     }
 
@@ -426,14 +433,14 @@ impl Node {
     ///
     /// # Errors
     /// [`Failure`]; the connection is closed then.
-    pub async fn settle(&mut self, timeouts: &Timeouts) -> Result<(), Failure> {
+    pub async fn settle(&mut self, world: &dyn World, timeouts: &Timeouts) -> Result<(), Failure> {
         let Some(connection) = self.connection.as_mut().filter(|link| link.owes_answers()) else {
             return Ok(());
         };
         self.round_trips += u64::from(!connection.has_input());
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
-        let result = timeout_at(self.deadline, connection.settle(&mut self.late)).await;
+        let result = timeout_at(self.deadline, connection.settle(world, &mut self.late)).await;
         self.judge(result, timeouts)
     }
 
@@ -461,10 +468,9 @@ impl Node {
         self.deadline = Instant::now() + timeouts.request;
         self.round_trips += 1;
         let joining = async {
-            let redis = connection.redis().ok_or_else(no_queue)?;
-            let joined = redis.join(lock, patience, late).await?;
+            let joined = connection.join(world, lock, patience, late).await?;
             if matches!(joined, Joined::Waiting(_)) {
-                redis.block(lock.key, patience).await?;
+                connection.block(world, lock.key, patience).await?;
             }
             Ok(joined)
         };
@@ -490,8 +496,7 @@ impl Node {
         }
         connection.set_patience(piece);
         self.deadline = Instant::now() + piece;
-        let waiting = async { connection.redis().ok_or_else(no_queue)?.granted().await };
-        match timeout_at(self.deadline, waiting).await {
+        match timeout_at(self.deadline, connection.granted()).await {
             Err(_) | Ok(Err(Broken { cause: Cause::Timeout, .. })) => Ok(None),
             result => self.judge(result, timeouts).map(Some),
         }
@@ -513,7 +518,7 @@ impl Node {
         let connection = self.connection.as_mut().expect("it was made ready");
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
-        let poking = async { connection.redis().ok_or_else(no_queue)?.poke(lock, patience).await };
+        let poking = connection.poke(world, lock, patience, &mut self.late);
         let result = timeout_at(self.deadline, poking).await;
         self.judge(result, timeouts)
     }
@@ -522,12 +527,16 @@ impl Node {
     ///
     /// # Errors
     /// [`Failure`]; the connection is closed then.
-    pub async fn leave_queue(&mut self, timeouts: &Timeouts, key: Key<'_>) -> Result<(), Failure> {
+    pub async fn leave_queue(
+        &mut self,
+        world: &dyn World,
+        timeouts: &Timeouts,
+        key: Key<'_>,
+    ) -> Result<(), Failure> {
         let Some(connection) = self.connection.as_mut() else { return Ok(()) };
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
-        let leaving = async { connection.redis().ok_or_else(no_queue)?.leave(key).await };
-        let result = timeout_at(self.deadline, leaving).await;
+        let result = timeout_at(self.deadline, connection.leave(world, key)).await;
         self.judge(result, timeouts)
     }
 
@@ -566,7 +575,7 @@ impl Node {
         let connection = self.connection.as_mut().expect("it was just made");
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
-        let posted = connection.post(&asked, BIRTH_TAG, &mut self.late);
+        let posted = connection.post(world, &asked, BIRTH_TAG, &mut self.late);
         let result = timeout_at(self.deadline, posted).await;
         self.judge(result, timeouts)
     }
@@ -596,21 +605,24 @@ impl Node {
         let reason = broken.within(timeouts.request, "sessclust.request_timeout");
         let text = format!("node {}: {reason}", self.address);
         self.close();
-        let failure = Failure::new(broken.cause, text, broken.cause == Cause::Timeout);
+        let mut failure = Failure::new(broken.cause, text, broken.cause == Cause::Timeout);
+        failure.is_of_a_part = self.connection.is_some();
         Err(failure.after(self.deadline))
     }
 
-    /// Closes the connection. What it still owed is never known.
+    /// Closes the connection; of those to a cluster, the one that is in use. What it still owed is
+    /// never known.
     pub fn close(&mut self) {
+        let late = &mut self.late;
+        if self.connection.as_mut().is_some_and(|connection| connection.survives(late)) {
+            return;
+        }
         if let Some(connection) = self.connection.take() {
+            self.links += connection.losses();
             let lost = connection.into_owed().into_iter();
             self.late.extend(lost.map(|tag| Late { tag, answer: None }));
         }
     }
-}
-
-fn no_queue() -> Broken {
-    Broken::nonsense("a server without a queue")
 }
 
 /// What a birth mark says; a server whose mark cannot be read may have lost anything.

@@ -27,8 +27,11 @@
 //! * A count that is too high ends when nobody has come for a while. One that is too low is
 //!   corrected by those who poke.
 
+mod cluster;
 mod sentinel;
 mod survey;
+
+pub(super) use cluster::RedisCluster;
 
 use super::buffered::Buffered;
 use super::tls::secure;
@@ -41,9 +44,11 @@ use crate::wire::Decoded;
 use crate::wire::memcached::meta::{Condition, Request};
 use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
 use crate::wire::redis::ErrorCode;
+use crate::wire::redis::cluster::{Range, ranges};
 use crate::wire::redis::resp::{Limits, Reply, array, bulk, decode, encode};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Bytes of CAS before each value.
 const CAS_BYTES: usize = 8;
@@ -121,6 +126,10 @@ pub(super) struct Redis {
     lease_s: u32,
     /// Requests that were sent in one write have the same.
     batch: u32,
+    /// The way of what is sent now, if the server is one of a cluster.
+    route: Option<Route>,
+    /// What was to be sent when others were answered, and they are: [`Expected::behind`].
+    behind: Vec<Expected>,
     /// The answer to a record that was stored, while replicas are waited for.
     stored: Option<Answer>,
     /// How many replicas the server had when it was connected to, if it is one of those that
@@ -132,17 +141,46 @@ pub(super) struct Redis {
 }
 
 /// A command that was sent.
-struct Expected {
+pub(super) struct Expected {
     step: Step,
     /// None: the exchange that is running waits for it.
     tag: Option<Tag>,
     /// Nobody wants to know.
     is_quiet: bool,
     batch: u32,
-    /// What was sent, from the first script of its batch on.
+    /// What was sent, from the first script of its batch on; to a cluster, all of it.
     command: Vec<u8>,
     /// The script, and where its name ends in `command`.
     script: Option<(Script, usize)>,
+    /// See [`Redis::route`].
+    route: Option<Route>,
+    /// What is to be sent to a cluster when this one is answered, for others may have to do it.
+    behind: Vec<Expected>,
+}
+
+/// The way of a command through a cluster.
+#[derive(Clone, Copy)]
+struct Route {
+    /// The slot of its keys.
+    slot: u16,
+    /// Whether the server does it only if it was told [`Step::Asking`] before.
+    asks: bool,
+    /// How often it was not done by whom it was sent to.
+    tries: u32,
+    /// Until when it is sent to others; none if that was not needed yet.
+    until: Option<Instant>,
+}
+
+impl Expected {
+    /// Whether the exchange that is running waits for it.
+    fn is_awaited(&self) -> bool {
+        self.tag.is_none() && self.is_wanted()
+    }
+
+    /// Whether somebody wants to know what comes of it. What is sent later has the same tag.
+    fn is_wanted(&self) -> bool {
+        !self.is_quiet || self.behind.iter().any(Self::is_wanted)
+    }
 }
 
 /// What the reply to a command means.
@@ -160,10 +198,14 @@ enum Step {
     Join,
     Block,
     Poke,
+    /// The command behind it is for a slot that is on its way to the server.
+    Asking,
+    /// Which server of the cluster has which slots.
+    Map,
 }
 
 /// What has come.
-enum Got {
+pub(super) enum Got {
     /// Nothing that anybody waits for.
     Nothing,
     Answer(Answer),
@@ -172,6 +214,9 @@ enum Got {
     Grant(Option<Grant>),
     /// So many replicas have it.
     Replicas(i64),
+    Map(Vec<Range>),
+    /// Why this server of a cluster has not done these commands, which were sent in one write.
+    Astray(Vec<u8>, Vec<Expected>),
 }
 
 /// A lock that was given to this connection, which has waited for it.
@@ -264,6 +309,8 @@ impl Redis {
             patience,
             lease_s: 1,
             batch: 0,
+            route: None,
+            behind: Vec::new(),
             stored: None,
             replicas: None,
             news: None,
@@ -356,11 +403,6 @@ impl Redis {
     pub(super) fn has_unasked_input(&self) -> bool {
         self.expected.is_empty() && !self.buffered.unread().is_empty()
             || self.news.as_ref().is_some_and(|news| news.has_input())
-    }
-
-    /// Whether answers to requests are missing that somebody wants.
-    pub(super) fn owes_answers(&self) -> bool {
-        self.expected.iter().any(|expected| !expected.is_quiet)
     }
 
     /// The tags of requests that will never be answered.
@@ -516,13 +558,13 @@ impl Redis {
         self.wait_for_replicas(waits);
     }
 
-    /// Takes a lock that is free, or joins those who wait for it, for `patience` at most.
+    /// Takes a lock that is free, or joins those who wait for it, for `patience` at most; what has
+    /// come of it, [`Answers::joined`] says. Gives the CAS that the lock has if it was free.
     pub(super) async fn join(
         &mut self,
         lock: &Turn<'_>,
         patience: Duration,
-        late: &mut Vec<Late>,
-    ) -> Result<Joined, Broken> {
+    ) -> Result<Cas, Broken> {
         self.note_lease(lock.key, lock.ttl);
         let names = Names::of(lock.key.as_str());
         let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
@@ -534,23 +576,11 @@ impl Redis {
         self.begin();
         self.call(Script::Join, &keys, &arguments, Step::Join, None, false);
         self.buffered.flush().await?;
-        loop {
-            match self.receive().await? {
-                (_, Got::Joined(true, record)) => return Ok(Joined::Taken { cas, record }),
-                (_, Got::Joined(false, lock)) => return Ok(Joined::Waiting(lock)),
-                (_, Got::Answer(Answer::ServerError(_, text))) => {
-                    return Err(Broken { cause: Cause::Connect, reason: text });
-                }
-                (tag, Got::Answer(answer)) => {
-                    late.extend(tag.map(|tag| Late { tag, answer: Some(answer) }));
-                }
-                _ => {}
-            }
-        }
+        Ok(cas)
     }
 
     /// Blocks until the lock is given to this connection, or `patience` is over: what has come of
-    /// it, [`Redis::granted`] says.
+    /// it, [`Answers::granted`] says.
     pub(super) async fn block(&mut self, key: Key<'_>, patience: Duration) -> Result<(), Broken> {
         self.begin();
         let start = self.start();
@@ -562,27 +592,9 @@ impl Redis {
         self.buffered.flush().await
     }
 
-    /// Waits for the outcome of [`Redis::block`].
-    pub(super) async fn granted(&mut self) -> Result<Option<Grant>, Broken> {
-        loop {
-            match self.receive().await? {
-                (_, Got::Grant(grant)) => return Ok(grant),
-                // It has become a replica, as a rule.
-                (None, Got::Answer(Answer::ServerError(_, text))) => {
-                    return Err(Broken { cause: Cause::Closed, reason: text });
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Says that somebody waits for a lock, over another connection, and has it granted if it has
-    /// ended. Gives what the lock says now.
-    pub(super) async fn poke(
-        &mut self,
-        lock: &Turn<'_>,
-        patience: Duration,
-    ) -> Result<Answer, Broken> {
+    /// ended. Its one answer is what the lock says now.
+    pub(super) async fn poke(&mut self, lock: &Turn<'_>, patience: Duration) -> Result<(), Broken> {
         self.note_lease(lock.key, lock.ttl);
         let names = Names::of(lock.key.as_str());
         let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
@@ -593,12 +605,7 @@ impl Redis {
             [&[&grant, GRANT], &[lease.as_bytes()], &[count_s.as_bytes()]];
         self.begin();
         self.call(Script::Poke, &keys, &arguments, Step::Poke, None, false);
-        self.buffered.flush().await?;
-        loop {
-            if let (None, Got::Answer(answer)) = self.receive().await? {
-                return Ok(answer);
-            }
-        }
+        self.buffered.flush().await
     }
 
     /// This connection does not wait any more. Not waited for.
@@ -607,32 +614,6 @@ impl Redis {
         let count = Names::of(key.as_str()).name(b'q');
         self.call(Script::Leave, &[&count], &[], Step::Change(None), None, true);
         self.buffered.flush().await
-    }
-
-    /// The answers to what was sent without a tag.
-    pub(super) async fn receive_all(
-        &mut self,
-        late: &mut Vec<Late>,
-    ) -> Result<Vec<Answer>, Broken> {
-        let mut answers = Vec::with_capacity(self.expected.len());
-        while self.expected.iter().any(|expected| expected.tag.is_none() && !expected.is_quiet) {
-            if let (tag, Got::Answer(answer)) = self.receive().await? {
-                match tag {
-                    None => answers.push(answer),
-                    Some(tag) => late.push(Late { tag, answer: Some(answer) }),
-                }
-            }
-        }
-        Ok(answers)
-    }
-
-    pub(super) async fn settle(&mut self, late: &mut Vec<Late>) -> Result<(), Broken> {
-        while self.owes_answers() {
-            if let (Some(tag), Got::Answer(answer)) = self.receive().await? {
-                late.push(Late { tag, answer: Some(answer) });
-            }
-        }
-        Ok(())
     }
 
     fn begin(&mut self) {
@@ -715,47 +696,14 @@ impl Redis {
         let last = self.expected.back();
         let is_behind_a_script =
             last.is_some_and(|last| last.batch == batch && !last.command.is_empty());
-        let command = match script.is_some() || is_behind_a_script {
+        let route = self.route;
+        let command = match route.is_some() || script.is_some() || is_behind_a_script {
             true => self.buffered.output[start..].to_vec(),
             false => Vec::new(),
         };
-        self.expected.push_back(Expected { step, tag, is_quiet, batch, command, script });
-    }
-
-    /// Waits for the next reply.
-    async fn receive(&mut self) -> Result<(Option<Tag>, Got), Broken> {
-        loop {
-            match decode(self.buffered.unread(), &self.limits) {
-                Err(error) => return Err(Broken::nonsense(error)),
-                Ok(Decoded::Incomplete { at_least }) => self.buffered.read(at_least).await?,
-                Ok(Decoded::Reply { reply, consumed }) => {
-                    let Some(first) = self.expected.pop_front() else {
-                        return Err(Broken::nonsense("an answer to no request"));
-                    };
-                    let is_unknown = matches!(reply, Reply::Error(text)
-                        if ErrorCode::of(text) == ErrorCode::NoScript);
-                    if is_unknown && first.script.is_some() {
-                        self.buffered.note_answer();
-                        self.buffered.consume(consumed);
-                        self.send_again(first).await?;
-                        continue;
-                    }
-                    let got = got(first.step, &reply)?;
-                    self.buffered.note_answer();
-                    self.buffered.consume(consumed);
-                    let got = match (first.step, got) {
-                        (Step::ChangeAndWait(_), Got::Answer(answer)) => {
-                            self.stored = Some(answer);
-                            Got::Nothing
-                        }
-                        (Step::Wait, got) => Got::Answer(self.replicated(got)?),
-                        (_, got) if !first.is_quiet => got,
-                        _ => continue,
-                    };
-                    return Ok((first.tag, got));
-                }
-            }
-        }
+        let behind = Vec::new();
+        let expected = Expected { step, tag, is_quiet, batch, command, script, route, behind };
+        self.expected.push_back(expected);
     }
 
     /// The answer to a record that was stored, when the replicas have been waited for. A server
@@ -778,32 +726,199 @@ impl Redis {
         }
     }
 
-    /// The server has lost its scripts. What it was sent in one write is sent again from the first
-    /// of them on, with their texts; what else it did of that is to be read again, or refused.
-    async fn send_again(&mut self, first: Expected) -> Result<(), Broken> {
-        let batch = first.batch;
-        let mut again = vec![first];
-        while self.expected.front().is_some_and(|next| next.batch == batch) {
+    /// Takes back what was sent in one write, from the first command on that is expected: that was
+    /// not done. What else was is to be read again, or refused.
+    async fn take_back(&mut self) -> Result<Vec<Expected>, Broken> {
+        let batch = self.expected.front().map(|first| first.batch);
+        let count = self.expected.iter().take_while(|next| Some(next.batch) == batch).count();
+        for _ in 1..count {
             self.raw(|_| Ok(())).await?;
-            again.extend(self.expected.pop_front());
         }
-        let output = &mut self.buffered.output;
-        output.clear();
-        for expected in &mut again {
-            if let Some((script, named)) = expected.script {
-                // The number of words stays; the two behind it are replaced.
-                let words = expected.command.iter().position(|byte| *byte == b'\n');
-                let words = words.map_or(0, |end| end + 1);
-                output.extend_from_slice(&expected.command[..words]);
-                bulk(&[b"EVAL"], output);
-                bulk(&[script.text().as_bytes()], output);
-                output.extend_from_slice(&expected.command[named..]);
-            } else {
-                output.extend_from_slice(&expected.command);
+        let commands = self.expected.drain(..count);
+        Ok(commands.filter(|command| !matches!(command.step, Step::Asking)).collect())
+    }
+
+    /// Sends commands again, to a server that has lost its scripts with their texts.
+    async fn send_again(
+        &mut self,
+        commands: Vec<Expected>,
+        has_scripts: bool,
+    ) -> Result<(), Broken> {
+        self.begin();
+        for mut command in commands {
+            if command.route.is_some_and(|route| route.asks) {
+                let start = self.start();
+                encode(&[b"ASKING"], &mut self.buffered.output);
+                self.expect(start, Step::Asking, None, true, None);
+            }
+            let output = &mut self.buffered.output;
+            match command.script {
+                Some((script, named)) if !has_scripts => {
+                    // The number of words stays; the two behind it are replaced.
+                    let words = command.command.iter().position(|byte| *byte == b'\n');
+                    let words = words.map_or(0, |end| end + 1);
+                    output.extend_from_slice(&command.command[..words]);
+                    bulk(&[b"EVAL"], output);
+                    bulk(&[script.text().as_bytes()], output);
+                    output.extend_from_slice(&command.command[named..]);
+                }
+                _ => output.extend_from_slice(&command.command),
+            }
+            command.batch = self.batch;
+            self.expected.push_back(command);
+        }
+        self.buffered.flush().await
+    }
+
+    /// Asks a server of a cluster which has which slots. Not waited for.
+    async fn ask_map(&mut self) -> Result<(), Broken> {
+        self.begin();
+        let start = self.start();
+        encode(&[b"CLUSTER", b"SLOTS"], &mut self.buffered.output);
+        self.expect(start, Step::Map, None, true, None);
+        self.buffered.flush().await
+    }
+}
+
+/// What comes back from one server, or from those of a cluster.
+pub(super) trait Answers {
+    /// Waits for the next reply.
+    async fn receive(&mut self) -> Result<(Option<Tag>, Got), Broken>;
+
+    /// Whether answers are missing that the exchange waits for which is running.
+    fn is_awaited(&self) -> bool;
+
+    /// Whether answers to requests are missing that somebody wants.
+    fn owes_answers(&self) -> bool;
+
+    /// Sends again what others have to do than those who were asked.
+    async fn redirect(&mut self, _world: &dyn World, _late: &mut Vec<Late>) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    /// The answers to what was sent without a tag.
+    async fn receive_all(
+        &mut self,
+        world: &dyn World,
+        late: &mut Vec<Late>,
+    ) -> Result<Vec<Answer>, Broken> {
+        let mut answers = Vec::new();
+        while self.is_awaited() {
+            self.redirect(world, late).await?;
+            if let (tag, Got::Answer(answer)) = self.receive().await? {
+                match tag {
+                    None => answers.push(answer),
+                    Some(tag) => late.push(Late { tag, answer: Some(answer) }),
+                }
             }
         }
-        self.expected.extend(again);
-        self.buffered.flush().await
+        Ok(answers)
+    }
+
+    /// Waits for the answers to what was sent with a tag.
+    async fn settle(&mut self, world: &dyn World, late: &mut Vec<Late>) -> Result<(), Broken> {
+        while self.owes_answers() {
+            self.redirect(world, late).await?;
+            if let (Some(tag), Got::Answer(answer)) = self.receive().await? {
+                late.push(Late { tag, answer: Some(answer) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the outcome of [`Redis::join`], which has given `cas`.
+    async fn joined(
+        &mut self,
+        world: &dyn World,
+        cas: Cas,
+        late: &mut Vec<Late>,
+    ) -> Result<Joined, Broken> {
+        loop {
+            self.redirect(world, late).await?;
+            match self.receive().await? {
+                (_, Got::Joined(true, record)) => return Ok(Joined::Taken { cas, record }),
+                (_, Got::Joined(false, lock)) => return Ok(Joined::Waiting(lock)),
+                (None, Got::Answer(Answer::ServerError(_, text))) => {
+                    return Err(Broken { cause: Cause::Connect, reason: text });
+                }
+                (tag, Got::Answer(answer)) => {
+                    late.extend(tag.map(|tag| Late { tag, answer: Some(answer) }));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for the outcome of [`Redis::block`].
+    async fn granted(&mut self) -> Result<Option<Grant>, Broken> {
+        while self.is_awaited() {
+            match self.receive().await? {
+                (_, Got::Grant(grant)) => return Ok(grant),
+                // It has become a replica, as a rule.
+                (None, Got::Answer(Answer::ServerError(_, text))) => {
+                    return Err(Broken { cause: Cause::Closed, reason: text });
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Answers for Redis {
+    async fn receive(&mut self) -> Result<(Option<Tag>, Got), Broken> {
+        loop {
+            match decode(self.buffered.unread(), &self.limits) {
+                Err(error) => return Err(Broken::nonsense(error)),
+                Ok(Decoded::Incomplete { at_least }) => self.buffered.read(at_least).await?,
+                Ok(Decoded::Reply { reply, consumed }) => {
+                    let Some(first) = self.expected.front() else {
+                        return Err(Broken::nonsense("an answer to no request"));
+                    };
+                    let (step, tag, is_quiet) = (first.step, first.tag, first.is_quiet);
+                    if let Reply::Error(text) = reply {
+                        let is_unknown = ErrorCode::of(text) == ErrorCode::NoScript;
+                        let is_astray = first.route.is_some() && is_astray(text);
+                        if is_astray || is_unknown && first.script.is_some() {
+                            let text = text.to_vec();
+                            self.buffered.note_answer();
+                            self.buffered.consume(consumed);
+                            let commands = self.take_back().await?;
+                            if is_astray {
+                                return Ok((None, Got::Astray(text, commands)));
+                            }
+                            self.send_again(commands, false).await?;
+                            continue;
+                        }
+                    }
+                    let got = got(step, &reply)?;
+                    self.behind
+                        .extend(self.expected.pop_front().into_iter().flat_map(|e| e.behind));
+                    self.buffered.note_answer();
+                    self.buffered.consume(consumed);
+                    let got = match (step, got) {
+                        (Step::ChangeAndWait(_), Got::Answer(answer)) => {
+                            self.stored = Some(answer);
+                            Got::Nothing
+                        }
+                        (Step::Wait, got) => Got::Answer(self.replicated(got)?),
+                        (Step::Map, got) => got,
+                        (_, got) if !is_quiet => got,
+                        _ if self.behind.is_empty() => continue,
+                        _ => Got::Nothing,
+                    };
+                    return Ok((tag, got));
+                }
+            }
+        }
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.expected.iter().any(Expected::is_awaited)
+    }
+
+    fn owes_answers(&self) -> bool {
+        self.expected.iter().any(Expected::is_wanted)
     }
 }
 
@@ -873,7 +988,17 @@ fn replicas(role: &Reply<'_>) -> Result<usize, Broken> {
 /// What a reply means to the command that it answers.
 fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
     if let Reply::Error(text) = reply {
-        return error(text).map(Got::Answer);
+        return match (step, ErrorCode::of(text)) {
+            (Step::Map, ErrorCode::Other) => {
+                let reason = format!(
+                    "{} (it is no part of a Redis Cluster: write redis:// in session.save_path)",
+                    shown(text)
+                );
+                Err(Broken { cause: Cause::Connect, reason })
+            }
+            (Step::Map, _) => Err(refusal(text)),
+            _ => error(text).map(Got::Answer),
+        };
     }
     let is_nonsense = || Broken::nonsense("an answer of another kind than was asked for");
     Ok(Got::Answer(match (step, reply) {
@@ -905,6 +1030,8 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
             }
             _ => return Err(is_nonsense()),
         },
+        (Step::Asking, _) => return Ok(Got::Nothing),
+        (Step::Map, map) => return ranges(map).map(Got::Map).ok_or_else(is_nonsense),
         (Step::Block, Reply::Nil) => return Ok(Got::Grant(None)),
         (Step::Block, Reply::Array(parts)) => match &parts[..] {
             [_, Reply::Bulk(grant)] if grant.len() >= CAS_BYTES => {
@@ -921,6 +1048,13 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
         },
         _ => return Err(is_nonsense()),
     }))
+}
+
+/// Whether an error says that a server of a cluster has done nothing, and what can be done elsewhere
+/// or later.
+fn is_astray(text: &[u8]) -> bool {
+    use ErrorCode::{Ask, ClusterDown, Moved, ReadOnly, TryAgain};
+    matches!(ErrorCode::of(text), Ask | ClusterDown | Moved | ReadOnly | TryAgain)
 }
 
 /// What an item is; none if it cannot be one.

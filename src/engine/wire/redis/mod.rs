@@ -3,6 +3,7 @@
 //! Sources: the Redis documentation, "Redis serialization protocol specification" (errors),
 //! "Redis cluster specification" (slots, redirections) and the errors in `server.c` of Redis.
 
+pub mod cluster;
 pub mod resp;
 
 /// Slots of Redis Cluster.
