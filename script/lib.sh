@@ -79,7 +79,7 @@ run_phpt() {
 copy_phpt() {
     local test
     mkdir "$scratch/tree"
-    cp -R "$root"/{php-tests,stubs} "$scratch/tree/"
+    cp -R "$root"/{php-tests,stubs,README.md} "$scratch/tree/"
     tests=()
     for test in "${@:-$root/php-tests}"; do
         test=$(realpath "$test")

@@ -17,5 +17,10 @@ while (!str_starts_with($node->call('PING'), 'BUSY'));
 session_id('shop');
 show('open', fn () => session_start());
 $node->call('SCRIPT', 'KILL');
+while ($node->call('PING') !== 'PONG');
 show('afterwards', fn () => get('shop'));
 --EXPECTF--
+open: false
+Warning: session_start(): session %x cannot be opened: node STORE/m1: BUSY %s (somebody's script keeps it busy (SCRIPT KILL ends it))
+Warning: session_start(): Failed to read session data: sessclust (path: PATH)
+afterwards: {"n":1}

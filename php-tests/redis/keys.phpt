@@ -14,7 +14,7 @@ session_start();
 $digest = digest('shop');
 $keys = $node->call('KEYS', '*');
 sort($keys);
-var_dump($keys === ['sc:birth', "sc:l:{$digest}", "sc:r:{$digest}"]);
+var_dump($keys === ['sc:l:{' . $digest . '}', 'sc:r:{' . $digest . '}']);
 foreach ($keys as $key) {
     echo substr($key, 0, 5), ' ', $node->call('TTL', $key), "\n";
 }
@@ -25,3 +25,10 @@ session_start();
 session_destroy();
 var_dump($node->sessions());
 --EXPECTF--
+bool(true)
+sc:l: 5
+sc:r: 1440
+array(0) {
+}
+array(0) {
+}

@@ -14,3 +14,6 @@ $node->call('CONFIG', 'SET', 'maxclients', '1');
 session_id('shop');
 show('open', fn () => session_start());
 --EXPECTF--
+open: false
+Warning: session_start(): session %x cannot be opened: cannot connect to STORE/m1: ERR max number of clients reached (raise its maxclients, or let PHP have fewer workers)
+Warning: session_start(): Failed to read session data: sessclust (path: PATH)

@@ -20,3 +20,5 @@ foreach (sessclust_nodes() as $node) {
     echo masked(json($node)), "\n";
 }
 --EXPECTF--
+{"type":"redis","state":"up","drained":false,"failures":0,"reason":"","latency_us":null,"address":"STORE/m1","weight":"1","server":"%r(Redis|Valkey)%r %d.%d.%d"}
+{"type":"redis","state":"down","drained":false,"failures":1,"reason":"cannot connect to STORE/m2: No such file or directory (os error 2)","latency_us":null,"address":"STORE/m2","weight":"1","server":""}

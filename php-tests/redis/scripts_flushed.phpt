@@ -31,4 +31,12 @@ session_start();
 $flush();
 show('destroy', fn () => session_destroy());
 show('read', fn () => get('shop'));
---EXPECT--
+--EXPECTF--
+changed: true
+read: {"n":2}
+unchanged: true
+read: {"n":2}
+with somebody who waits: true
+int(3)
+destroy: true
+read: []

@@ -309,7 +309,7 @@ fn damaged_and_foreign_items_are_no_reason_to_stop(service: Service) {
 fn no_number_of_repairs_lets_a_session_live_longer_on_redis() {
     const LIFE_S: u64 = 300;
     const REPAIRS: u64 = 20;
-    let Some(mut site) = Site::start_on(Service::Redis) else { return };
+    let Some(site) = Site::start_on(Service::Redis) else { return };
     let list = site.list("shop");
     for node in &list[..2] {
         site.raw(*node).put(&record_key("shop"), &copy("shop", 7, b"n|i:1;"), LIFE_S);

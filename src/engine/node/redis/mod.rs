@@ -1096,6 +1096,11 @@ fn refusal(text: &[u8]) -> Broken {
 
 /// What an error says, and what can be done about it.
 fn sentence(text: &[u8]) -> String {
+    // Redis 7 puts the name of the script behind what has ended it.
+    let end = text.windows(9).position(|window| window == b" script: ");
+    let text = &text[..end.unwrap_or(text.len())];
+    // Its quotes are for people, and stay what they are.
+    let shown = |text| shown(text).replace("\\'", "'");
     let advice = match ErrorCode::of(text) {
         ErrorCode::OutOfMemory => "raise its maxmemory, or let it evict (maxmemory-policy)",
         ErrorCode::ReadOnly => {
