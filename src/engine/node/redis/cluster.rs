@@ -571,7 +571,7 @@ impl RedisCluster {
         let Some(index) = self.busy else { return broken };
         let endpoint = &self.servers[index].endpoint;
         let reason = match broken.cause {
-            Cause::Timeout => format!("no answer from {endpoint} (sessclust.request_timeout)"),
+            Cause::Timeout => format!("no answer from {endpoint}"),
             _ => format!("{endpoint}: {}", broken.reason),
         };
         Broken { reason, ..broken }
