@@ -359,9 +359,10 @@ fn a_process_that_was_stopped_reads_what_came_meanwhile() {
     let listener = UnixListener::bind(&socket).expect("a socket");
     let mut fork = Child::start(|parent| {
         let endpoint = Endpoint::Unix(socket.clone());
-        let mut node = Node::new(NodeAddress { endpoint, weight: NonZeroU32::MIN });
-        let timeouts = Timeouts { connect: PATIENCE, request: TIMEOUT };
-        let asked = [Request::Get { key: Key::new(b"a").expect("a key"), opaque: Opaque(0) }];
+        let mut node = Node::new(NodeAddress::memcached(endpoint, NonZeroU32::MIN));
+        let timeouts = Timeouts { connect: PATIENCE, request: TIMEOUT, failover: Duration::ZERO };
+        let key = Key::new(b"a").expect("a key");
+        let asked = [Request::Get { key, opaque: Opaque(0), wants_life: false }];
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let answers = runtime.block_on(node.exchange(&System, &timeouts, &asked));
