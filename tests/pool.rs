@@ -5,7 +5,6 @@ mod support;
 
 use std::{
     fs,
-    io::{BufRead, Read},
     net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     sync::{
@@ -18,9 +17,9 @@ use std::{
 
 use rustix::process::Signal;
 use support::{
-    Answer, Fpm, PATIENCE, Pool, Setup, WebServer, count, folder, in_parallel, kill,
+    Fpm, PATIENCE, Pool, Setup, WebServer, answer, count, folder, hold, in_parallel, kill,
     memcached::{Memcached, save_path},
-    program, seeded, signal, use_up_a_worker, wait_for,
+    open_gate, program, seeded, signal, use_up_a_worker, wait_for,
 };
 
 /// Longer than the tests' patience: a request that waits for a lock this long fails the test.
@@ -56,25 +55,6 @@ fn three_nodes() -> Option<[Memcached; 3]> {
 fn two_servers(setup: &Setup, workers: usize) -> Option<[Fpm; 2]> {
     let start = || Fpm::start(setup, &[Pool::new(workers)]);
     Some([start()?, start()?])
-}
-
-/// Creates a file that `increment_after` waits for.
-fn open_gate(gate: &Path) {
-    fs::write(gate, "").unwrap();
-}
-
-/// Starts `increment_after` and waits until it has the session; gives its output and its process.
-fn hold(server: &Fpm, id: &str, gate: &Path) -> (impl BufRead + use<>, String) {
-    let mut output = server.send("www", &format!("increment_after {id} {}", gate.display()));
-    let mut pid = String::new();
-    output.read_line(&mut pid).unwrap();
-    (output, pid)
-}
-
-fn answer(mut output: impl Read) -> Answer {
-    let mut line = String::new();
-    output.read_to_string(&mut line).unwrap();
-    Answer::parse(&line)
 }
 
 /// Waits until somebody has asked the node for the session that others hold.

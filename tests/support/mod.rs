@@ -1,5 +1,5 @@
-//! What the end-to-end tests share: PHP, php-fpm, nginx and memcached as values that are killed
-//! when dropped, and a `FastCGI` client that speaks to php-fpm without a web server between.
+//! What the end-to-end tests share: PHP, php-fpm, nginx, memcached and Redis as values that are
+//! killed when dropped, and a `FastCGI` client that speaks to php-fpm without a web server between.
 //!
 //! All run `session.php` beside this file: one command in, one [`Answer`] out. All sockets and
 //! files are in a temporary folder; what needs a port gets one from the kernel. Waiting is always
@@ -11,7 +11,11 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this module")]
 
+#[path = "../../src/engine/tests/support/certificates.rs"]
+pub mod certificates;
 pub mod memcached;
+#[path = "../../src/engine/tests/support/redis.rs"]
+pub mod redis;
 
 use std::{
     env,
@@ -637,6 +641,26 @@ impl Read for FastCgi {
         self.left -= read;
         Ok(read)
     }
+}
+
+/// Creates a file that `increment_after` waits for.
+pub fn open_gate(gate: &Path) {
+    fs::write(gate, "").unwrap();
+}
+
+/// Starts `increment_after` and waits until it has the session; gives its output and its process.
+pub fn hold(server: &Fpm, id: &str, gate: &Path) -> (impl BufRead + use<>, String) {
+    let mut output = server.send("www", &format!("increment_after {id} {}", gate.display()));
+    let mut pid = String::new();
+    output.read_line(&mut pid).unwrap();
+    (output, pid)
+}
+
+/// What a process answers that `hold` has started.
+pub fn answer(mut output: impl Read) -> Answer {
+    let mut line = String::new();
+    output.read_to_string(&mut line).unwrap();
+    Answer::parse(&line)
 }
 
 /// nginx before a php-fpm pool, listening on a Unix socket.
