@@ -21,27 +21,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) struct Socket<S> {
     socket: S,
     deadline: Instant,
-    /// How long the kernel waits, as it was told last.
-    patience: Duration,
+    /// How long the kernel waits for something to read, and for room to write, as it was told last.
+    patience: [Duration; 2],
 }
 
 impl<S: AsFd> Socket<S> {
     pub(super) fn new(socket: S) -> Self {
-        Self { socket, deadline: Instant::now(), patience: Duration::ZERO }
+        Self { socket, deadline: Instant::now(), patience: [Duration::ZERO; 2] }
     }
 
     /// Tells the kernel how long to wait, if that has become notably less or is another time now.
-    fn prepare(&mut self, left: Duration) -> io::Result<()> {
+    fn prepare(&mut self, step: Timeout, left: Duration) -> io::Result<()> {
+        let patience = &mut self.patience[usize::from(step == Timeout::Send)];
         // A hundredth more or less does not matter, and saves telling it every time.
-        if left > self.patience || left < self.patience.mul_f64(0.99) {
-            sockopt::set_socket_timeout(&self.socket, Timeout::Recv, Some(left))?;
-            sockopt::set_socket_timeout(&self.socket, Timeout::Send, Some(left))?;
-            self.patience = left;
+        if left > *patience || left < patience.mul_f64(0.99) {
+            sockopt::set_socket_timeout(&self.socket, step, Some(left))?;
+            *patience = left;
         }
         Ok(())
     }
 
-    fn wait<T>(&mut self, mut step: impl FnMut(&S) -> io::Result<T>) -> Poll<io::Result<T>> {
+    fn wait<T>(
+        &mut self,
+        kind: Timeout,
+        mut step: impl FnMut(&S) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
         // After a signal: that of max_execution_time, or this process was stopped and goes on. What
         // came meanwhile is to be read, late as it is.
         let mut grace = Duration::ZERO;
@@ -50,7 +54,7 @@ impl<S: AsFd> Socket<S> {
             if left.is_zero() && grace.is_zero() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            if let Err(error) = self.prepare(left.max(grace)) {
+            if let Err(error) = self.prepare(kind, left.max(grace)) {
                 return Poll::Ready(Err(error));
             }
             match step(&self.socket) {
@@ -91,7 +95,7 @@ where
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let unfilled = buffer.initialize_unfilled();
-        self.wait(|mut socket| socket.read(unfilled))
+        self.wait(Timeout::Recv, |mut socket| socket.read(unfilled))
             .map_ok(|read_bytes| buffer.advance(read_bytes))
     }
 }
@@ -105,7 +109,7 @@ where
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.wait(|mut socket| socket.write(bytes))
+        self.wait(Timeout::Send, |mut socket| socket.write(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
