@@ -16,6 +16,6 @@ if mine and type(result) == 'table' then
   -- No room: that goes for a grant too.
   redis.call('DEL', KEYS[2])
 elseif mine then
-  give(KEYS[2], KEYS[1], KEYS[3], KEYS[4], ARGV[6], ARGV[7])
+  give(KEYS[2], KEYS[1], KEYS[3], KEYS[4], ARGV[6], ARGV[7], result == 1 and ARGV[2])
 end
 return result

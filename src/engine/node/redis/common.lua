@@ -19,8 +19,8 @@ local function store(key, value, option, life)
   return done.err and done or 1
 end
 
--- Gives a lock to the first who waits for it, if somebody does.
-local function give(lock, record, list, count, grant, life)
+-- Gives a lock to the first who waits for it, with the record, if somebody does.
+local function give(lock, record, list, count, grant, life, value)
   local waiting = tonumber(redis.call('GET', count) or 0)
   if waiting < 1 then
     redis.call('DEL', lock)
@@ -32,8 +32,11 @@ local function give(lock, record, list, count, grant, life)
     redis.call('DEL', count)
   end
   redis.call('SET', lock, grant, 'EX', life)
-  redis.call('DEL', list)
-  redis.call('RPUSH', list, string.sub(grant, 1, 8) .. (redis.call('GET', record) or ''))
+  value = value or redis.call('GET', record) or ''
+  if redis.call('RPUSH', list, string.sub(grant, 1, 8) .. value) > 1 then
+    -- One that nobody took, whose lock has ended since.
+    redis.call('LPOP', list)
+  end
   redis.call('EXPIRE', list, life)
 end
 

@@ -1,17 +1,17 @@
 -- KEYS: lock, record, list, count
 -- ARGV: the lock's value, its life in seconds, the life of the count in seconds
-local holder = cas(KEYS[1])
+local lock = redis.call('GET', KEYS[1])
 local grant = redis.call('LPOP', KEYS[3])
-local granted = grant and string.sub(grant, 1, 8) == holder
+local granted = lock and grant and string.sub(grant, 1, 8) == string.sub(lock, 1, 8)
 if granted then
   -- It was meant for somebody who is counted no more. He waits on, if he lives.
   redis.call('INCR', KEYS[4])
   redis.call('EXPIRE', KEYS[4], ARGV[3])
 end
-if granted or holder == '' then
+if granted or not lock then
   redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
   return {1, redis.call('GET', KEYS[2])}
 end
 redis.call('INCR', KEYS[4])
 redis.call('EXPIRE', KEYS[4], ARGV[3])
-return {0, redis.call('GET', KEYS[1])}
+return {0, lock}
