@@ -698,8 +698,8 @@ impl Cluster {
         }
     }
 
-    /// Makes a lock that was granted our own. That is not waited for: whether it was in time is
-    /// looked at before anything is stored.
+    /// Makes a lock that was granted our own. That is not waited for. With one copy a store is
+    /// refused if it was too late; with several it is looked at before anything is stored.
     async fn accept(
         &mut self,
         holding: &mut Holding,
@@ -709,10 +709,22 @@ impl Cluster {
     ) -> Result<()> {
         let node = holding.seats[index].node;
         let (since, granted_us) = (Instant::now(), self.now_us());
-        let claim = [set(turn.key, turn.value, turn.ttl, Some(grant.cas))];
-        let posted = Posted::Lock(holding.token);
-        if self.post(node, &holding.timeouts, &claim, posted).await.is_ok() {
-            let lock = Lock::Asked(Lease::of(since, holding.lease));
+        let lease = Lease::of(since, holding.lease);
+        let claimed = match self.copies {
+            1 => self.nodes[node].claim(&holding.timeouts, turn, grant.cas).await,
+            _ => Ok(None),
+        };
+        let lock = match self.noted(node, claimed) {
+            Ok(Some(cas)) => Ok(Lock::Held(cas, lease)),
+            Ok(None) => {
+                let claim = [set(turn.key, turn.value, turn.ttl, Some(grant.cas))];
+                let posted = Posted::Lock(holding.token);
+                let posted = self.post(node, &holding.timeouts, &claim, posted).await;
+                posted.map(|()| Lock::Asked(lease))
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Ok(lock) = lock {
             self.take_record(holding, index, Some(grant.record), lock)?;
             (holding.granted, holding.granted_us) = (since, granted_us);
         }

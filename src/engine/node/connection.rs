@@ -8,7 +8,7 @@ use crate::config::redis::{Redis as RedisService, Service, Topology};
 use crate::config::save_path::NodeAddress;
 use crate::error::shown;
 use crate::limits::{MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX, REDIS_VALUE_BYTES_MAX};
-use crate::wire::memcached::Key;
+use crate::wire::memcached::{Cas, Key};
 use crate::wire::memcached::meta::{self, Limits, Reply, Request};
 use std::time::{Duration, Instant};
 
@@ -135,6 +135,20 @@ impl Connection {
         }
         let said = self.receive(world, late).await?.pop();
         said.ok_or_else(|| Broken::nonsense("no answer"))
+    }
+
+    /// Makes a lock that was granted one's own. Not waited for. None where a slot may move, and with
+    /// it what is sent, but not in this order.
+    pub(super) async fn claim(
+        &mut self,
+        lock: &Turn<'_>,
+        granted: Cas,
+    ) -> Result<Option<Cas>, Broken> {
+        match &mut self.protocol {
+            Protocol::Redis(redis) => redis.claim(lock, granted).await.map(Some),
+            Protocol::Cluster(_) => Ok(None),
+            Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
+        }
     }
 
     /// This connection does not wait for the lock any more. Not waited for.

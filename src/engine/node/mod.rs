@@ -502,6 +502,24 @@ impl Node {
         }
     }
 
+    /// Makes a lock that was granted one's own, without waiting for an answer. Gives the CAS that it
+    /// has if that was in time; none where what is sent behind it may be done before.
+    ///
+    /// # Errors
+    /// [`Failure`]; the connection is closed then.
+    pub async fn claim(
+        &mut self,
+        timeouts: &Timeouts,
+        lock: &Turn<'_>,
+        granted: Cas,
+    ) -> Result<Option<Cas>, Failure> {
+        let connection = self.connection.as_mut().expect("who was granted it keeps it open");
+        connection.set_patience(timeouts.request);
+        self.deadline = Instant::now() + timeouts.request;
+        let result = timeout_at(self.deadline, connection.claim(lock, granted)).await;
+        self.judge(result, timeouts)
+    }
+
     /// Has a lock that has ended granted to the first who waits for it; says what it says now. To
     /// be asked over another connection than the one that waits.
     ///

@@ -80,9 +80,12 @@ enum Script {
     Join,
     Poke,
     Leave,
+    /// Sent as a text, which is short: it has to be carried out before what is sent behind it.
+    Claim,
 }
 
 impl Script {
+    /// Those that a server is told of beforehand.
     const ALL: [Self; 9] = [
         Self::Look,
         Self::Commit,
@@ -106,6 +109,7 @@ impl Script {
             Self::Join => script!("join.lua"),
             Self::Poke => script!("poke.lua"),
             Self::Leave => script!("leave.lua"),
+            Self::Claim => include_str!("claim.lua"),
         }
     }
 }
@@ -592,6 +596,19 @@ impl Redis {
         self.buffered.flush().await
     }
 
+    /// Makes a lock that was granted one's own. Not waited for: whether that was in time turns out
+    /// when the CAS is used that it has then.
+    pub(super) async fn claim(&mut self, lock: &Turn<'_>, granted: Cas) -> Result<Cas, Broken> {
+        self.note_lease(lock.key, lock.ttl);
+        let (name, cas, lease) = (name(lock.key.as_str()), self.draw(), self.lease_s.to_string());
+        let (granted, own) = (bytes(granted), bytes(cas));
+        let arguments: [&[&[u8]]; 3] = [&[&granted], &[&own, lock.value], &[lease.as_bytes()]];
+        self.begin();
+        self.call(Script::Claim, &[&name], &arguments, Step::Change(None), None, true);
+        self.buffered.flush().await?;
+        Ok(cas)
+    }
+
     /// Says that somebody waits for a lock, over another connection, and has it granted if it has
     /// ended. Its one answer is what the lock says now.
     pub(super) async fn poke(&mut self, lock: &Turn<'_>, patience: Duration) -> Result<(), Broken> {
@@ -666,12 +683,12 @@ impl Redis {
         let start = self.start();
         let output = &mut self.buffered.output;
         array(3 + keys.len() + arguments.len(), output);
-        match &self.names[script as usize] {
-            Some(name) => {
+        match self.names.get(script as usize) {
+            Some(Some(name)) => {
                 bulk(&[b"EVALSHA"], output);
                 bulk(&[name], output);
             }
-            None => {
+            _ => {
                 bulk(&[b"EVAL"], output);
                 bulk(&[script.text().as_bytes()], output);
             }
