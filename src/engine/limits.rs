@@ -79,6 +79,10 @@ pub const ASLEEP_MIN: Duration = Duration::from_millis(50);
 /// Tries to ask a node by a process that stands still again each time, at most.
 pub const ASLEEP_TRIES: u32 = 4;
 
+/// Longest time for which a failover is waited for: a server that was not replaced by then is not
+/// about to be. The sentinels' default is to let 30 s pass before they begin.
+pub const FAILOVER_MAX: Duration = Duration::from_secs(60);
+
 /// Time between two tries to connect to the server that takes the place of one that has failed.
 pub const FAILOVER_PAUSE: Duration = Duration::from_millis(20);
 

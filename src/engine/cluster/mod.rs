@@ -48,7 +48,7 @@ use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::config::{RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{
-    ASLEEP_TRIES, BIRTHS_TOGETHER_US, DRAWS_MAX, FAILOVER_PAUSE, ID_BYTES_MAX, LIFETIME_DEFAULT_S,
+    ASLEEP_TRIES, BIRTHS_TOGETHER_US, DRAWS_MAX, FAILOVER_MAX, FAILOVER_PAUSE, ID_BYTES_MAX, LIFETIME_DEFAULT_S,
     LOCK_LEASE_MARGIN,
 };
 use crate::machine::{Birth, Board, Queue, Ticket};
@@ -838,6 +838,6 @@ pub fn timeouts(settings: &Settings) -> Timeouts {
     Timeouts {
         connect: settings.connect_timeout,
         request: settings.request_timeout,
-        failover: settings.lock_wait,
+        failover: settings.lock_wait.min(FAILOVER_MAX),
     }
 }

@@ -223,8 +223,9 @@ pub static SETTINGS: [Setting; 21] = [
         name: c"sessclust.lock_wait",
         default: c"30s",
         range: "0 to 1h",
-        help: "How long a request waits for a session that another request holds, before \
-               session_start() fails. 0 does not wait.",
+        help: "How long a request waits for a session that another request holds, or for the end \
+               of a failover by sentinels (at most a minute), before session_start() fails. 0 \
+               does not wait.",
         kind: Kind::Time {
             min: Duration::ZERO,
             max: HOUR,
@@ -409,7 +410,7 @@ pub static SETTINGS: [Setting; 21] = [
         default: c"0",
         range: "0 to 10",
         help: "Redis: how many replicas of a server must have a write before it counts as done \
-               (WAIT). With 0, a failover may lose the last writes.",
+               (WAIT). With fewer than all of them, a failover may lose the last writes.",
         kind: Kind::Count {
             min: 0,
             max: REDIS_WAIT_MAX,

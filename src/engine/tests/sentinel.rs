@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::PATIENCE;
+use support::certificates::Certificates;
 use support::pool::Process;
 use support::redis::{Redis, free_port, key, wait_until};
 use support::sentinels::{NAME, Sentinels};
@@ -166,6 +167,71 @@ fn sentinels_and_servers_have_passwords_of_their_own() {
     let (_folder, both) = credentials(&lines, &settings());
     Process::of(&path, &both).put(SHOP, b"kept");
     assert!(server.has(SHOP));
+}
+
+#[test]
+fn sentinels_and_servers_are_spoken_with_in_tls() {
+    let Some(certificates) = Certificates::make() else { return };
+    let Some(server) = Redis::start_tls(&certificates, &[]) else { return };
+    let file = |name| certificates.file(name).display().to_string();
+    let (server_port, port) = (server.port(), free_port());
+    let lines = format!(
+        "sentinel monitor {NAME} 127.0.0.1 {server_port} 9\ntls-replication yes\n\
+         tls-port {port}\ntls-auth-clients no\ntls-ca-cert-file {}\ntls-cert-file {}\n\
+         tls-key-file {}\n",
+        file("ca.pem"),
+        file("server.pem"),
+        file("server.key"),
+    );
+    let Some(_sentinel) = Redis::start_sentinel(&lines) else { return };
+    let mut settings = settings();
+    settings.tls.ca = Some(certificates.file("ca.pem"));
+    let process = Process::of(&format!("rediss+sentinel://127.0.0.1:{port}/{NAME}"), &settings);
+    process.put(SHOP, b"kept");
+    assert!(server.has(SHOP));
+    assert_eq!(process.request().peek(SHOP), b"kept");
+    assert_eq!(process.count(Counter::Reconnects), 0, "nothing comes that was not asked for");
+}
+
+/// With one copy, its sessions would start anew on the other one.
+#[test]
+fn nobody_takes_the_place_of_a_primary_that_may_come_back() {
+    let (Some((sentinel, server)), Some((_, other))) = (lone(""), lone("")) else { return };
+    let path = format!(
+        "redis+sentinel://{0}/{NAME}?weight=1000000,redis://{1}",
+        sentinel.name(),
+        other.name()
+    );
+    let settings = Settings { replicas: 1, ..settings() };
+    Process::of(&path, &settings).put(SHOP, b"kept");
+    assert!(server.has(SHOP));
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    thread::scope(|scope| {
+        let open = || Process::of(&path, &settings).request().open(SHOP);
+        let first = scope.spawn(open);
+        // Until the machine knows that it is down.
+        let quick = Settings { connect_timeout: Duration::from_millis(50), ..settings.clone() };
+        let second = scope.spawn(|| Process::of(&path, &quick).request().open(SHOP));
+        let greetings = || server.info("total_commands_processed").parse::<u64>().expect("number");
+        let before = greetings();
+        wait_until("many tries", || greetings() > before + 300);
+        let third = scope.spawn(open);
+        wait_until("more tries", || greetings() > before + 600);
+        server.cli(&["REPLICAOF", "NO", "ONE"]);
+        for reading in [first, third] {
+            assert_eq!(reading.join().expect("a session"), b"kept");
+        }
+        assert_eq!(second.join().expect("a session"), b"kept");
+    });
+    assert!(!other.has(SHOP));
+    // When it has been waited for long enough, they do.
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let impatient = Settings {
+        connect_timeout: Duration::from_millis(50),
+        lock_wait: Duration::ZERO,
+        ..settings
+    };
+    assert_eq!(Process::of(&path, &impatient).request().open(SHOP), b"");
 }
 
 /// The old primary takes writes for 8 s more, which nobody would see again.

@@ -168,6 +168,13 @@ fn plan(site: &mut Sentinels) {
     follow(site, old, new);
 }
 
+/// The same, but it takes nothing meanwhile.
+fn pause(site: &mut Sentinels) {
+    let old = site.primary();
+    site.servers[old].client().call(&["CLIENT", "PAUSE", "3000", "WRITE"]).ok();
+    plan(site);
+}
+
 /// kill -9; then it is started again.
 fn kill(site: &mut Sentinels) {
     let old = site.primary();
@@ -206,6 +213,7 @@ fn what_all_replicas_have_is_not_lost_when_the_primary_hangs() {
 /// What is lost is measured only: it depends on how fast replicas and sentinels are.
 #[test]
 fn all_are_served_again_whoever_has_what_was_stored() {
+    fail_over("planned and paused", 2, 0, pause);
     for redis_wait in [0, 1] {
         fail_over("planned", 2, redis_wait, plan);
         fail_over("killed", 2, redis_wait, kill);
