@@ -48,8 +48,8 @@ use crate::config::save_path::{Endpoint, NodeAddress};
 use crate::config::{RingKind, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{
-    ASLEEP_TRIES, BIRTHS_TOGETHER_US, DRAWS_MAX, FAILOVER_MAX, FAILOVER_PAUSE, ID_BYTES_MAX, LIFETIME_DEFAULT_S,
-    LOCK_LEASE_MARGIN,
+    ASLEEP_TRIES, BIRTHS_TOGETHER_US, DRAWS_MAX, FAILOVER_MAX, FAILOVER_PAUSE, ID_BYTES_MAX,
+    LIFETIME_DEFAULT_S, LOCK_LEASE_MARGIN,
 };
 use crate::machine::{Birth, Board, Queue, Ticket};
 use crate::node::{

@@ -8,8 +8,8 @@ use crate::config::redis::{Redis as RedisService, Service, Topology};
 use crate::config::save_path::NodeAddress;
 use crate::error::shown;
 use crate::limits::{MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX, REDIS_VALUE_BYTES_MAX};
-use crate::wire::memcached::{Cas, Key};
 use crate::wire::memcached::meta::{self, Limits, Reply, Request};
+use crate::wire::memcached::{Cas, Key};
 use std::time::{Duration, Instant};
 
 /// A connection that stands.
