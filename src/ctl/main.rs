@@ -60,9 +60,9 @@ enum Command {
     /// and LIMIT have units of 1024 (K, M, G); LATENCY is the time of one round trip in
     /// milliseconds, the shortest of three. "-": the node does not tell.
     ///
-    /// EVICTIONS should be 0: they are sessions that a node has thrown out to make room. Of a Redis,
-    /// BYTES are all that it has in use, LIMIT is its maxmemory and POLICY its maxmemory-policy; its
-    /// ROLE should be primary.
+    /// EVICTIONS should be 0: they are sessions that a node has thrown out to make room. Of a
+    /// Redis, BYTES are all that it has in use, LIMIT is its maxmemory and POLICY its
+    /// maxmemory-policy; its ROLE should be primary.
     Nodes(nodes::Nodes),
     /// Shows where the copies of a session are, and who holds it
     ///

@@ -14,8 +14,15 @@
 #[path = "../../src/engine/tests/support/certificates.rs"]
 pub mod certificates;
 pub mod memcached;
+// Servers for the engine's tests as well.
+#[path = "../../src/engine/tests/support/certificates.rs"]
+pub mod certificates;
 #[path = "../../src/engine/tests/support/redis.rs"]
 pub mod redis;
+#[path = "../../src/engine/tests/support/redis_cluster.rs"]
+pub mod redis_cluster;
+#[path = "../../src/engine/tests/support/sentinels.rs"]
+pub mod sentinels;
 
 use std::{
     env,

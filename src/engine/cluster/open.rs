@@ -869,8 +869,8 @@ impl Seat {
 
     /// Whether its lock can be relied on.
     fn is_held(&self, cluster: &Cluster) -> bool {
-        matches!(self.lock, Lock::Held(_, lease) | Lock::Asked(lease) if Instant::now() < lease.until)
-            && self.link == cluster.nodes[self.node].link()
+        let (Lock::Held(_, lease) | Lock::Asked(lease)) = self.lock else { return false };
+        Instant::now() < lease.until && self.link == cluster.nodes[self.node].link()
     }
 }
 

@@ -137,8 +137,8 @@ impl Connection {
         said.ok_or_else(|| Broken::nonsense("no answer"))
     }
 
-    /// Makes a lock that was granted one's own. Not waited for. None where a slot may move, and with
-    /// it what is sent, but not in this order.
+    /// Makes a lock that was granted one's own. Not waited for. None where a slot may move, and
+    /// with it what is sent, but not in this order.
     pub(super) async fn claim(
         &mut self,
         lock: &Turn<'_>,

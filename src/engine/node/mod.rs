@@ -502,8 +502,8 @@ impl Node {
         }
     }
 
-    /// Makes a lock that was granted one's own, without waiting for an answer. Gives the CAS that it
-    /// has if that was in time; none where what is sent behind it may be done before.
+    /// Makes a lock that was granted one's own, without waiting for an answer. Gives the CAS that
+    /// it has if that was in time; none where what is sent behind it may be done before.
     ///
     /// # Errors
     /// [`Failure`]; the connection is closed then.

@@ -11,18 +11,16 @@
 mod support;
 
 use sessclust_engine::cluster::{Cluster, Copy, Origin, Repaired};
+use sessclust_engine::config;
 use sessclust_engine::config::save_path::{Endpoint, NodeAddress};
 use sessclust_engine::config::{RingKind, Settings};
 use sessclust_engine::machine::{Board, Queue};
 use sessclust_engine::node::{System, World};
 use sessclust_engine::session::{Access, Pool, Session, Store};
-
 use sessclust_engine::stats::Counters;
 use sessclust_engine::{Error, ErrorKind, Result};
 use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroU32;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -31,10 +29,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::classic_only::ClassicOnly;
 use support::memcached::Memcached;
+use support::pool::{Server, Service, lock_key};
 use support::proxy::{Address, Fault, Place, Proxy};
 use support::{LIFETIME_S, PATIENCE, digest, id, seeded, wait_for};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+
+on_each_service! {
+    one_fault_anywhere_is_told_for_what_it_is,
+    a_commit_that_others_have_built_on_is_in_doubt,
+    a_session_is_made_though_the_connection_was_closed_while_it_was_idle,
+    random_faults_never_mix_or_lose_sessions,
+    random_trouble_of_one_node_at_a_time_is_not_noticed,
+}
 
 fn counters() -> &'static Counters {
     Box::leak(Box::default())
@@ -48,9 +55,15 @@ fn socket(proxy: &Proxy) -> PathBuf {
     }
 }
 
-fn nodes<'a>(sockets: impl IntoIterator<Item = &'a Path>) -> Vec<NodeAddress> {
-    let node =
-        |socket: &Path| NodeAddress::memcached(Endpoint::Unix(socket.into()), NonZeroU32::MIN);
+fn nodes<'a>(service: Service, sockets: impl IntoIterator<Item = &'a Path>) -> Vec<NodeAddress> {
+    let node = |socket: &Path| NodeAddress {
+        endpoint: Endpoint::Unix(socket.into()),
+        weight: NonZeroU32::MIN,
+        service: match service {
+            Service::Memcached => config::redis::Service::Memcached,
+            Service::Redis => config::redis::Service::Redis(Box::default()),
+        },
+    };
     sockets.into_iter().map(node).collect()
 }
 
@@ -66,8 +79,8 @@ struct Process {
 
 impl Process {
     /// A process of a machine of its own with a pool of one node.
-    fn new(socket: &Path, settings: &Settings, queue: &Path) -> Self {
-        Self::of_pool(nodes([socket]), Arc::new(Board::private(&[0])), 1, settings, queue)
+    fn new(service: Service, socket: &Path, settings: &Settings, queue: &Path) -> Self {
+        Self::of_pool(nodes(service, [socket]), Arc::new(Board::private(&[0])), 1, settings, queue)
     }
 
     /// A process with a pool of these nodes, on the machine that has this board and this queue.
@@ -232,9 +245,9 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 /// Life of a lock in these tests.
 const LEASE: Duration = Duration::from_secs(3);
 
-fn faults() -> Vec<Fault> {
-    let replies: [&[u8]; 4] =
-        [b"EN\r\n", b"\0\0\0\x01", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-ERR unknown\r\n"];
+/// Replies of Redis do not say what they answer, so no connection may lose one and go on, or have
+/// one twice, and none does: where a byte is lost, so are all behind it.
+fn faults(service: Service) -> Vec<Fault> {
     let mut faults = vec![
         Fault::Delay(TIMEOUT / 10),
         Fault::Delay(TIMEOUT * 2),
@@ -243,13 +256,16 @@ fn faults() -> Vec<Fault> {
         Fault::CutInside(7),
         Fault::CutInside(usize::MAX),
         Fault::CutAfter,
-        Fault::Duplicate,
-        Fault::Swap,
-        Fault::Swallow,
         Fault::Stall(0),
         Fault::Stall(7),
     ];
-    faults.extend(replies.map(|reply| Fault::Replace(reply.to_vec())));
+    let mut replies = vec![&b"\0\0\0\x01"[..]];
+    if service == Service::Memcached {
+        faults.extend([Fault::Duplicate, Fault::Swap, Fault::Swallow]);
+        // As requests, Redis would just say that it knows no such command.
+        replies.extend([&b"EN\r\n"[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-ERR unknown\r\n"]);
+    }
+    faults.extend(replies.into_iter().map(|reply| Fault::Replace(reply.to_vec())));
     faults
 }
 
@@ -270,7 +286,8 @@ fn data(name: &str, counter: u32) -> Vec<u8> {
 
 /// A server and what the runs have left on it.
 struct Bench {
-    server: Memcached,
+    service: Service,
+    server: Server,
     queue: TempDir,
     /// To be looked at again when what was delayed has arrived.
     left: Mutex<Vec<(String, Allowed, Run)>>,
@@ -290,7 +307,11 @@ impl Bench {
 
     /// A process that asks the server itself and waits for it as long as it takes.
     fn witness(&self) -> Process {
-        Process::new(&self.server.socket(), &patient(&Self::settings()), self.queue.path())
+        self.process(&self.server.socket(), &patient(&Self::settings()))
+    }
+
+    fn process(&self, socket: &Path, settings: &Settings) -> Process {
+        Process::new(self.service, socket, settings, self.queue.path())
     }
 
     /// Does a run and checks what comes of it. Says how many requests and replies there were.
@@ -298,7 +319,7 @@ impl Bench {
         let name = format!("run-{}", self.names.fetch_add(1, SeqCst));
         let name = name.as_str();
         let mut witness = self.witness();
-        let mut process = Process::new(&socket(proxy), &Self::settings(), self.queue.path());
+        let mut process = self.process(&socket(proxy), &Self::settings());
         let is_there = run.step != Step::Fresh;
         if is_there {
             witness.overwrite(name, &data(name, 1)).expect("a session");
@@ -404,7 +425,7 @@ impl Bench {
         let is_right = allowed.iter().any(|one| found == one.map(|counter| data(name, counter)));
         let found = found.map(|data| data.escape_ascii().to_string());
         assert!(is_right, "{run:?}: {found:?} is stored, not one of {allowed:?}");
-        if let Some(left_s) = lock_left_s(&self.server.connect(), name) {
+        if let Some(left_s) = self.server.raw().left_s(&lock_key(name)) {
             let is_short = (0..=LEASE.as_secs() as i64).contains(&left_s);
             assert!(is_short, "{run:?}: locked for {left_s} s");
         }
@@ -427,23 +448,11 @@ fn allowed_after(step: Step, error: &Error) -> Allowed {
     }
 }
 
-/// How many seconds a session's lock has left on the server; -1 for one without end, none if there
-/// is no lock.
-fn lock_left_s(mut server: &UnixStream, name: &str) -> Option<i64> {
-    let key = String::from_utf8(digest(name).to_hex().to_vec()).expect("hex is ASCII");
-    write!(server, "mg sc:l:{key} t\r\n").expect("a write");
-    let mut reply = String::new();
-    BufReader::new(server).read_line(&mut reply).expect("a reply");
-    let left = reply.trim_end().strip_prefix("HD t")?;
-    Some(left.parse().expect("seconds"))
-}
-
 /// Every step with every fault at every request and every reply.
-#[test]
-fn one_fault_anywhere_is_told_for_what_it_is() {
-    let Some(server) = Memcached::start(&[]) else { return };
+fn one_fault_anywhere_is_told_for_what_it_is(service: Service) {
+    let Some(server) = Server::start(service, &[]) else { return };
     let queue = tempfile::tempdir().expect("a temporary folder");
-    let bench = Bench { server, queue, left: Mutex::default(), names: AtomicU64::new(0) };
+    let bench = Bench { service, server, queue, left: Mutex::default(), names: AtomicU64::new(0) };
     let new_proxy = || Proxy::unix(Address::Unix(bench.server.socket()));
 
     // What each step says and hears when nothing happens.
@@ -457,7 +466,7 @@ fn one_fault_anywhere_is_told_for_what_it_is() {
             let places = (0..requests).map(Place::Request).chain((0..replies).map(Place::Reply));
             for place in places {
                 let fault = |fault| Run { fault: Some((place, fault)), ..calm.clone() };
-                runs.extend(faults().into_iter().map(fault));
+                runs.extend(faults(service).into_iter().map(fault));
             }
         }
     }
@@ -483,20 +492,21 @@ fn one_fault_anywhere_is_told_for_what_it_is() {
 
 /// The answer to a store is lost; before its writer can ask again, somebody else has read what it
 /// stored and stored more.
-#[test]
-fn a_commit_that_others_have_built_on_is_in_doubt() {
-    let Some(server) = Memcached::start(&[]) else { return };
+fn a_commit_that_others_have_built_on_is_in_doubt(service: Service) {
+    let Some(server) = Server::start(service, &[]) else { return };
     let queue = tempfile::tempdir().expect("a temporary folder");
     let proxy = Proxy::unix(Address::Unix(server.socket()));
     let settings = Settings { connect_timeout: PATIENCE, ..Bench::settings() };
-    let mut one = Process::new(&socket(&proxy), &settings, queue.path());
-    let mut other = Process::new(&server.socket(), &settings, queue.path());
+    let mut one = Process::new(service, &socket(&proxy), &settings, queue.path());
+    let mut other = Process::new(service, &server.socket(), &settings, queue.path());
     one.overwrite("a", b"1").expect("a session");
     assert_eq!(one.open("a", Origin::Sent).expect("the session"), Some(b"1".to_vec()));
-    // The store and the unlocking are done, and the greeting of the next connection waits.
+    // The store and the unlocking are done, which on Redis are one, and the greeting of the next
+    // connection waits.
+    let greeting = if service == Service::Memcached { 2 } else { 1 };
     proxy.reset();
     proxy.plan(Place::Reply(0), Fault::CutBefore);
-    proxy.plan(Place::Request(2), Fault::Hold);
+    proxy.plan(Place::Request(greeting), Fault::Hold);
     thread::scope(|scope| {
         let commit = scope.spawn(|| one.commit("a", b"2"));
         proxy.wait_for("the second try", |counts| counts.faults == 2);
@@ -510,12 +520,11 @@ fn a_commit_that_others_have_built_on_is_in_doubt() {
 }
 
 /// A session that is made without a lock, for a script that only reads.
-#[test]
-fn a_session_is_made_though_the_connection_was_closed_while_it_was_idle() {
-    let Some(server) = Memcached::start(&[]) else { return };
+fn a_session_is_made_though_the_connection_was_closed_while_it_was_idle(service: Service) {
+    let Some(server) = Server::start(service, &[]) else { return };
     let queue = tempfile::tempdir().expect("a temporary folder");
     let proxy = Proxy::unix(Address::Unix(server.socket()));
-    let mut process = Process::new(&socket(&proxy), &Bench::settings(), queue.path());
+    let mut process = Process::new(service, &socket(&proxy), &Bench::settings(), queue.path());
     assert_eq!(process.look("a").expect("the server"), None);
     proxy.cut();
     process.make("a").expect("a session");
@@ -526,10 +535,11 @@ fn a_session_is_made_though_the_connection_was_closed_while_it_was_idle() {
 
 /// What a random run consists of.
 struct Plan {
+    service: Service,
     requests: usize,
     /// Share of the requests before which a fault is planned.
     fault_share: f64,
-    faults: fn(&mut fastrand::Rng) -> Fault,
+    faults: fn(&mut fastrand::Rng, Duration) -> Fault,
 }
 
 /// Longest wait for an answer in random runs.
@@ -673,7 +683,7 @@ impl Chaos<'_> {
     /// session would start anew there.
     fn stores(&self, settings: &Settings) -> [Rc<Store>; 2] {
         self.proxies.each_ref().map(|proxy| {
-            let nodes = nodes([socket(proxy).as_path()]);
+            let nodes = nodes(self.plan.service, [socket(proxy).as_path()]);
             Rc::new(Store::Pool(Pool::new(nodes, settings, counters()).expect("a pool")))
         })
     }
@@ -753,7 +763,7 @@ impl Chaos<'_> {
         };
         match random.usize(..RARE) {
             0 => proxy.cut(),
-            _ => proxy.plan(place, (self.plan.faults)(random)),
+            _ => proxy.plan(place, (self.plan.faults)(random, SHORT_TIMEOUT)),
         }
     }
 
@@ -903,45 +913,55 @@ fn requests(default: usize) -> usize {
 /// Any fault of one message, with delays of up to twice as much as a process waits.
 fn random_fault(random: &mut fastrand::Rng, timeout: Duration) -> Fault {
     match random.u8(..10) {
+        0 => Fault::Duplicate,
+        1 => Fault::Swap,
+        2 => Fault::Replace(b"EN\r\n".to_vec()),
+        3 => Fault::Swallow,
+        _ => random_fault_without_opaque(random, timeout),
+    }
+}
+
+/// The same where replies do not say what they answer, so none of them may come twice or be another
+/// one's: on Redis, and in the classic protocol.
+fn random_fault_without_opaque(random: &mut fastrand::Rng, timeout: Duration) -> Fault {
+    match random.u8(..6) {
         0 => Fault::Delay(timeout.mul_f64(2.0 * random.f64())),
         1 => Fault::CutBefore,
         2 => Fault::CutInside(random.usize(1..60)),
         3 => Fault::CutAfter,
-        4 => Fault::Duplicate,
-        5 => Fault::Swap,
-        6 => Fault::Replace(b"EN\r\n".to_vec()),
-        7 => Fault::Replace(b"\0".to_vec()),
-        8 => Fault::Swallow,
+        4 => Fault::Replace(b"\0".to_vec()),
         _ => Fault::Stall(random.usize(..60)),
     }
 }
 
-#[test]
-fn random_faults_never_mix_or_lose_sessions() {
-    let Some(servers) = Memcached::start(&[]).zip(Memcached::start(&[])) else { return };
-    let faults = |random: &mut fastrand::Rng| random_fault(random, SHORT_TIMEOUT);
-    let proxies = [&servers.0, &servers.1]
-        .map(|server: &Memcached| Proxy::unix(Address::Unix(server.socket())));
-    run(Plan { requests: requests(40_000), fault_share: 0.01, faults }, proxies);
+fn random_fault_of(service: Service) -> fn(&mut fastrand::Rng, Duration) -> Fault {
+    match service {
+        Service::Memcached => random_fault,
+        Service::Redis => random_fault_without_opaque,
+    }
 }
 
-/// Replies of the classic protocol do not say what they answer, so none of them may come twice or
-/// be another one's.
+fn random_faults_never_mix_or_lose_sessions(service: Service) {
+    let server = || Server::start(service, &[]);
+    let Some(servers) = server().zip(server()) else { return };
+    let proxies =
+        [&servers.0, &servers.1].map(|server| Proxy::unix(Address::Unix(server.socket())));
+    let faults = random_fault_of(service);
+    run(Plan { service, requests: requests(40_000), fault_share: 0.01, faults }, proxies);
+}
+
 #[test]
 fn random_faults_of_the_classic_protocol_never_mix_or_lose_sessions() {
     let Some(servers) = Memcached::start(&[]).zip(Memcached::start(&[])) else { return };
-    let faults = |random: &mut fastrand::Rng| match random.u8(..7) {
-        0 => Fault::Delay(SHORT_TIMEOUT.mul_f64(2.0 * random.f64())),
-        1 => Fault::CutBefore,
-        2 => Fault::CutInside(random.usize(1..60)),
-        3 => Fault::CutAfter,
-        4 => Fault::Replace(b"\0".to_vec()),
-        5 => Fault::Swallow,
-        _ => Fault::Stall(random.usize(..60)),
+    let faults = |random: &mut fastrand::Rng, timeout: Duration| match random.u8(..7) {
+        // One request at a time is sent, so that nothing can be taken for its answer.
+        0 => Fault::Swallow,
+        _ => random_fault_without_opaque(random, timeout),
     };
     let old = [&servers.0, &servers.1].map(ClassicOnly::before);
     let proxies = old.each_ref().map(|server| Proxy::unix(Address::Unix(server.socket())));
-    run(Plan { requests: requests(5_000), fault_share: 0.01, faults }, proxies);
+    let service = Service::Memcached;
+    run(Plan { service, requests: requests(5_000), fault_share: 0.01, faults }, proxies);
 }
 
 // ---- One node of three at a time, at random ----
@@ -978,8 +998,9 @@ const PROCESSES_EACH: usize = 4;
 /// its own idea of which node is down. While one node at a time is in trouble, every request is
 /// served, and nothing that was acknowledged is lost.
 struct Group {
+    service: Service,
     number: usize,
-    servers: [Mutex<Memcached>; 3],
+    servers: [Mutex<Server>; 3],
     proxies: [Proxy; 3],
     ledgers: Vec<Mutex<Ledger>>,
     clock: AtomicU64,
@@ -987,11 +1008,12 @@ struct Group {
 }
 
 impl Group {
-    fn start(number: usize) -> Option<Self> {
-        let server = || Memcached::start(&[]);
+    fn start(service: Service, number: usize) -> Option<Self> {
+        let server = || Server::start(service, &[]);
         let servers = [server()?, server()?, server()?];
         let prefix = format!("g{number}-s");
         Some(Self {
+            service,
             number,
             proxies: servers.each_ref().map(|server| Proxy::unix(Address::Unix(server.socket()))),
             servers: servers.map(Mutex::new),
@@ -1015,7 +1037,7 @@ impl Group {
     /// All processes of a machine.
     fn machine(&self, queue: &Path) -> Vec<Process> {
         let sockets = self.proxies.each_ref().map(socket);
-        let nodes = nodes(sockets.iter().map(PathBuf::as_path));
+        let nodes = nodes(self.service, sockets.iter().map(PathBuf::as_path));
         let board = Arc::new(Board::private(&Cluster::names(&nodes)));
         let process =
             || Process::of_pool(nodes.clone(), Arc::clone(&board), 2, &Self::settings(), queue);
@@ -1145,7 +1167,7 @@ impl Group {
                     true => Place::Request(random.usize(..8)),
                     false => Place::Reply(random.usize(..8)),
                 };
-                proxy.plan(place, random_fault(random, NODE_TIMEOUT));
+                proxy.plan(place, random_fault_of(self.service)(random, NODE_TIMEOUT));
             }
             Trouble::Hangs => match random.u8(..4) {
                 0 => proxy.plan(Place::EveryRequest, Fault::Hold),
@@ -1257,9 +1279,9 @@ impl Group {
     }
 }
 
-#[test]
-fn random_trouble_of_one_node_at_a_time_is_not_noticed() {
-    let Some(groups) = (0..GROUPS).map(Group::start).collect::<Option<Vec<_>>>() else { return };
+fn random_trouble_of_one_node_at_a_time_is_not_noticed(service: Service) {
+    let groups = (0..GROUPS).map(|number| Group::start(service, number));
+    let Some(groups) = groups.collect::<Option<Vec<_>>>() else { return };
     let mut random = seeded();
     let started = Instant::now();
     let episodes = requests(4_800) / (GROUPS * EPISODE);

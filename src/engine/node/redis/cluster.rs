@@ -4,12 +4,12 @@
 //!   slots is read when the first connection is made, again behind the next request when a slot
 //!   turns out to have moved, and at once when a server cannot be connected to. Servers are
 //!   connected to when they are needed.
-//! * A server that does not have the slot any more has not done what it was sent. That is sent again
-//!   to whom it names, from the first command on that was not done. All of it has to be done within
-//!   the time for one request.
-//! * While a slot moves, its keys are on two servers, and each command may have to be done by either:
-//!   those behind one that the new server has to do are sent when it has. A script that needs several
-//!   keys can be done by neither. It is tried again until the slot has moved.
+//! * A server that does not have the slot any more has not done what it was sent. That is sent
+//!   again to whom it names, from the first command on that was not done. All of it has to be done
+//!   within the time for one request.
+//! * While a slot moves, its keys are on two servers, and each command may have to be done by
+//!   either: those behind one that the new server has to do are sent when it has. A script that
+//!   needs several keys can be done by neither. It is tried again until the slot has moved.
 //! * A server that fails takes with it what was to come from it, and nothing else: the others go on,
 //!   and what they owe is still to come. Sessions of its slots fail at once until the cluster has
 //!   made another server their primary: a request that waited for that would hold a worker of PHP
