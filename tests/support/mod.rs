@@ -11,8 +11,6 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this module")]
 
-#[path = "../../src/engine/tests/support/certificates.rs"]
-pub mod certificates;
 pub mod memcached;
 // Servers for the engine's tests as well.
 #[path = "../../src/engine/tests/support/certificates.rs"]

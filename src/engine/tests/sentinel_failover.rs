@@ -63,8 +63,8 @@ fn increment(process: &Process, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Adds and adds, until there is the file `end`. Says when it has done so [`EACH`] times, again when
-/// it has since there is the file `over`, and in the end what has become of all.
+/// Adds and adds, until there is the file `end`. Says when it has done so [`EACH`] times, again
+/// when it has since there is the file `over`, and in the end what has become of all.
 fn load(process: u64, url: &str, settings: &Settings, folder: &Path) -> Child {
     Child::start(|parent| {
         let mut random = fastrand::Rng::with_seed(process);
@@ -146,8 +146,8 @@ fn fail_over(
     }
     let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
     println!(
-        "{what}, {replicas} replicas, redis_wait = {redis_wait}: {} increments acknowledged, of which {lost} lost; {} \
-         failed, {} unknown; another primary after {followed:.1?}, all served after {served:.1?}",
+        "{what}, {replicas} replicas, redis_wait = {redis_wait}: {} increments acknowledged, of \
+         which {lost} lost; {} failed, {} unknown; another primary after {followed:.1?}, all served after {served:.1?}",
         sum(|tally| tally.acknowledged),
         sum(|tally| tally.failed),
         sum(|tally| tally.unknown),

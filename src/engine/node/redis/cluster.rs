@@ -10,10 +10,10 @@
 //! * While a slot moves, its keys are on two servers, and each command may have to be done by
 //!   either: those behind one that the new server has to do are sent when it has. A script that
 //!   needs several keys can be done by neither. It is tried again until the slot has moved.
-//! * A server that fails takes with it what was to come from it, and nothing else: the others go on,
-//!   and what they owe is still to come. Sessions of its slots fail at once until the cluster has
-//!   made another server their primary: a request that waited for that would hold a worker of PHP
-//!   for seconds, and soon all of them, so that no session could be used.
+//! * A server that fails takes with it what was to come from it, and nothing else: the others go
+//!   on, and what they owe is still to come. Sessions of its slots fail at once until the cluster
+//!   has made another server their primary: a request that waited for that would hold a worker of
+//!   PHP for seconds, and soon all of them, so that no session could be used.
 //!
 //! Source: the Redis documentation, "Redis cluster specification", "Redirection and resharding".
 

@@ -1067,8 +1067,8 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
     }))
 }
 
-/// Whether an error says that a server of a cluster has done nothing, and what can be done elsewhere
-/// or later.
+/// Whether an error says that a server of a cluster has done nothing, and what can be done
+/// elsewhere or later.
 fn is_astray(text: &[u8]) -> bool {
     use ErrorCode::{Ask, ClusterDown, Moved, ReadOnly, TryAgain};
     matches!(ErrorCode::of(text), Ask | ClusterDown | Moved | ReadOnly | TryAgain)

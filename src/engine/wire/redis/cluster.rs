@@ -3,7 +3,7 @@
 //! ```text
 //! reply   [ range, ... ]
 //! range   [ first slot, last slot, primary, replica, ... ]
-//! server  [ host, port, ... ]       host: nil or "": that of the server which was asked; "?": unknown
+//! server  [ host, port, ... ]    host: nil or "": that of the server which was asked; "?": unknown
 //! ```
 //!
 //! Source: the Redis documentation, "CLUSTER SLOTS". Servers before version 7 say less of each
