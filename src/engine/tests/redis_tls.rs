@@ -18,7 +18,8 @@ use support::redis::Redis;
 use support::{Child, PATIENCE};
 use tokio::runtime::{Builder, Runtime};
 
-const TIMEOUTS: Timeouts = Timeouts { connect: PATIENCE, request: PATIENCE };
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: PATIENCE, request: PATIENCE, failover: Duration::ZERO };
 const OPAQUE: Opaque = Opaque(7);
 
 /// A node that speaks TLS, and what drives it.
@@ -46,7 +47,7 @@ impl Client {
     }
 
     fn get(&mut self) -> Result<Answer, Failure> {
-        self.ask(Request::Get { key: key("a"), opaque: OPAQUE })
+        self.ask(Request::Get { key: key("a"), opaque: OPAQUE, wants_life: false })
     }
 
     /// Connects, and gets nothing since nothing is there.
@@ -106,7 +107,10 @@ fn values_of_any_size_go_both_ways() {
         let set = Request::Set { key, value: &value, ttl, condition, opaque: OPAQUE };
         let stored = client.ask(set).expect("an answer");
         assert!(matches!(stored, Answer::Done { cas: Some(_) }), "{length}: {stored:?}");
-        match client.ask(Request::Get { key, opaque: OPAQUE }).expect("an answer") {
+        match client
+            .ask(Request::Get { key, opaque: OPAQUE, wants_life: false })
+            .expect("an answer")
+        {
             Answer::Value { bytes, .. } => assert!(bytes == value, "{length}"),
             other => panic!("{length}: {other:?}"),
         }
