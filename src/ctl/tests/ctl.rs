@@ -12,10 +12,13 @@ use sessclust_engine::session::{Session, Store};
 use sessclust_engine::stats::Counters;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::pool::{Raw, Server, Service, lock_key, record_key};
+use support::redis_cluster::RedisCluster;
+use support::sentinels::Sentinels;
 use support::{LIFETIME_S, PATIENCE, Request, digest, id};
 use tempfile::TempDir;
 
@@ -502,10 +505,89 @@ fn the_pool_is_read_from_php_ini() {
     assert_eq!((said.code, said.err), (2, expected));
 }
 
+/// The user whom the README describes, with what it adds for this program.
+#[test]
+fn a_user_of_redis_needs_the_rights_that_the_readme_says() {
+    let readme = include_str!("../../../README.md");
+    let command = "ACL SETUSER shop on >PASSWORD ";
+    let lines = readme.lines().skip_while(|line| !line.starts_with(command));
+    let rules = lines.map_while(|line| line.strip_prefix("ACL SETUSER shop "));
+    let rules = rules.flat_map(|line| line.split(' ')).chain(["+ping", "+dbsize", "+scan"]);
+    let rules: Vec<String> = rules.map(|rule| rule.replace("PASSWORD", "hunter2")).collect();
+    let Some(site) = Site::start_on(Service::Redis) else { return };
+    for server in &site.servers {
+        let Server::Redis(server) = server else { unreachable!("it is a Redis") };
+        let mut acl = vec!["ACL", "SETUSER", "shop"];
+        acl.extend(rules.iter().map(String::as_str));
+        assert_eq!(server.cli(&acl), "OK");
+        assert_eq!(server.cli(&["ACL", "SETUSER", "default", "off"]), "OK");
+    }
+    site.raw(site.list("shop")[0]).put(&record_key("shop"), &copy("shop", 7, b"n"), LIFETIME_S);
+    let [ini, file] = ["php.ini", "credentials"].map(|name| site.machine.path().join(name));
+    fs::write(&ini, format!("sessclust.credentials = {}\n", file.display())).expect("a file");
+    fs::write(&file, "* shop hunter2\n").expect("a file");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let ctl = |command| site.ctl(&["--ini", ini.to_str().expect("UTF-8"), command]);
+    let said = ctl("repair");
+    assert_eq!((said.code, said.out), (0, summary([1, 0, 1, 0, 0, 1, 0])), "{}", said.err);
+    let said = ctl("nodes");
+    assert!(said.code == 0 && said.out.matches(" primary ").count() == 3, "{said:?}");
+    for server in &site.servers {
+        let Server::Redis(server) = server else { unreachable!("it is a Redis") };
+        assert_eq!(server.cli(&["ACL", "LOG"]), "", "nothing was refused");
+    }
+}
+
+/// A site without servers of its own.
+fn bare_site() -> Site {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    Site { service: Service::Redis, servers: Vec::new(), machine }
+}
+
+/// One session at a node that is several servers, in all that the program can say of it.
+fn assert_served(url: &str) -> Said {
+    let site = bare_site();
+    let counters: &'static Counters = Box::leak(Box::default());
+    let settings = Settings { request_timeout: Duration::from_secs(10), ..Settings::default() };
+    let settings = Settings { lock_lease: Duration::from_secs(60), ..settings };
+    let path = SavePath::parse(url.as_bytes()).expect("a save path");
+    let store = Store::open(path, &settings, counters).expect("a node");
+    let mut session = Session::new(Rc::new(store), settings, counters);
+    session.set_lifetime(LIFETIME_S);
+    let mut request = Request { session, counters };
+    request.open("shop");
+    request.write("shop", b"secret").expect("a write");
+    request.close();
+
+    let said = site.bare(&[url, "locate", "shop"], "");
+    assert!(said.out.ends_with("lock: free\nstate: whole, 1 copy\n"), "{said:?}");
+    assert!(said.words().contains(" newest "), "{said:?}");
+    // The time left is told there too.
+    assert!(said.words().contains(" 24m 0s 2") && !said.out.contains("secret"), "{said:?}");
+    let said = site.bare(&[url, "repair"], "");
+    let expected = " keeps its copies of each session itself: there is nothing to repair\n";
+    assert!(said.code == 0 && said.out.ends_with(expected), "{said:?}");
+    let said = site.bare(&[url, "nodes"], "");
+    assert!(said.code == 0 && said.words().contains(" up up "), "{said:?}");
+    said
+}
+
+#[test]
+fn the_primary_that_sentinels_know_is_looked_at() {
+    let Some(sentinels) = Sentinels::start() else { return };
+    let said = assert_served(&sentinels.url());
+    assert!(said.words().contains(" ms primary noeviction\n"), "{said:?}");
+}
+
+#[test]
+fn a_cluster_is_looked_at() {
+    let Some(cluster) = RedisCluster::start() else { return };
+    assert_served(&cluster.url());
+}
+
 #[test]
 fn credentials_are_read_for_the_pool() {
-    let machine = tempfile::tempdir().expect("a temporary folder");
-    let site = Site { service: Service::Redis, servers: Vec::new(), machine };
+    let site = bare_site();
     let file = site.machine.path().join("php.ini");
     let text = "session.save_path = \"redis://a\"\nsessclust.credentials = /nowhere/file\n";
     fs::write(&file, text).expect("a file");
@@ -517,8 +599,7 @@ fn credentials_are_read_for_the_pool() {
 
 #[test]
 fn a_node_is_called_as_its_sentinels_do() {
-    let machine = tempfile::tempdir().expect("a temporary folder");
-    let site = Site { service: Service::Redis, servers: Vec::new(), machine };
+    let site = bare_site();
     let path = "redis+sentinel://a/one,redis+sentinel://a/two,redis+sentinel://b/two";
     let Ok(SavePath::Pool(nodes)) = SavePath::parse(path.as_bytes()) else {
         unreachable!("it is a pool")

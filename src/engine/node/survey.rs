@@ -54,8 +54,8 @@ pub struct Survey<'a> {
 enum Server<'a> {
     Memcached(Pipeline),
     Redis(Box<Redis>),
-    /// Servers that are one store, of which is known what a node knows.
-    Several(Box<Node>, &'a dyn World),
+    /// A cluster, of which is known what a node knows.
+    Cluster(Box<Node>, &'a dyn World),
 }
 
 impl<'a> Survey<'a> {
@@ -68,10 +68,10 @@ impl<'a> Survey<'a> {
         address: &'a NodeAddress,
         timeouts: Timeouts,
     ) -> Result<Self, Failure> {
-        if *address.topology() != Topology::Single {
+        if matches!(address.topology(), Topology::Cluster { .. }) {
             let mut node = Node::new(address.clone());
             node.connect(world, &timeouts).await?;
-            return Ok(Self { server: Server::Several(Box::new(node), world), address, timeouts });
+            return Ok(Self { server: Server::Cluster(Box::new(node), world), address, timeouts });
         }
         let (endpoint, patience) = (&address.endpoint, timeouts.connect);
         let connecting = async {
@@ -106,7 +106,7 @@ impl<'a> Survey<'a> {
                 redis.set_patience(patience);
                 in_time(patience, redis.statistics()).await
             }
-            Server::Several(node, _) => {
+            Server::Cluster(node, _) => {
                 Ok(Statistics { version: node.server(), ..Statistics::default() })
             }
         };
@@ -129,7 +129,7 @@ impl<'a> Survey<'a> {
                 redis.set_patience(patience);
                 in_time(patience, redis.ping()).await
             }
-            Server::Several(node, world) => {
+            Server::Cluster(node, world) => {
                 let key = birth_key();
                 let asked = [Request::Get { key, wants_life: false, opaque: Opaque(0) }];
                 node.exchange(*world, &self.timeouts, &asked).await?;
@@ -150,7 +150,7 @@ impl<'a> Survey<'a> {
         let listed = match &mut self.server {
             Server::Memcached(pipeline) => keys(pipeline, patience, take).await,
             Server::Redis(redis) => redis.keys(patience, take).await,
-            Server::Several(..) => {
+            Server::Cluster(..) => {
                 let reason = "its servers copy the sessions themselves".into();
                 Err(Broken { cause: Cause::Nonsense, reason })
             }

@@ -95,8 +95,8 @@ impl RedisCluster {
 
     /// How a save path names it.
     pub fn url(&self) -> String {
-        let nodes: Vec<String> = self.nodes.iter().map(Redis::name).collect();
-        format!("redis+cluster://{}", nodes.join(","))
+        let url = |node: &Redis| format!("redis+cluster://{}", node.name());
+        self.nodes.iter().map(url).collect::<Vec<_>>().join(",")
     }
 
     /// The slot of a key.
