@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use support::PATIENCE;
 use support::certificates::Certificates;
 use support::pool::Process;
-use support::redis::{Redis, free_port, key, wait_until};
+use support::redis::{Redis, Reply, free_port, key, wait_until};
 use support::sentinels::{NAME, Sentinels};
 
 const SHOP: &str = "0123456789abcdef0123456789";
@@ -265,6 +265,32 @@ fn a_primary_that_is_none_any_more_is_left_at_once() {
         assert!(record(new).ends_with("after"), "{}", record(new));
         assert!(record(old).ends_with("before"), "{}", record(old));
     });
+}
+
+/// It may be what others have stored on a new primary since, which never had what was read.
+#[test]
+fn an_older_record_is_not_replaced_where_replicas_are_waited_for() {
+    let Some((sentinel, server)) = lone("") else { return };
+    let Some(_replica) = server.start_replica(&[]) else { return };
+    let path = path(&[&sentinel.name()]);
+    for redis_wait in [0, 1] {
+        let process = Process::of(&path, &Settings { redis_wait, ..settings() });
+        process.put(SHOP, b"older");
+        let record = key("sc:r:", SHOP);
+        let Reply::Text(older) = server.client().call(&["GET", &record]) else { unreachable!() };
+        process.put(SHOP, b"newer");
+        let mut request = process.request();
+        assert_eq!(request.open(SHOP), b"newer");
+        server.client().call(&[b"SET", record.as_bytes(), &older]).ok();
+        let result = request.write(SHOP, b"mine");
+        request.close();
+        let (is_kept, data) = (redis_wait == 0, process.request().peek(SHOP));
+        assert_eq!(data, if is_kept { &b"mine"[..] } else { b"older" });
+        match result {
+            Ok(()) => assert!(is_kept),
+            Err(error) => assert!(!is_kept && error.kind() == ErrorKind::LeaseLost, "{error}"),
+        }
+    }
 }
 
 /// A sentinel's user who may not listen learns it from the old primary.
