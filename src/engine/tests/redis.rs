@@ -155,7 +155,7 @@ fn who_needs_a_password_is_told_where_it_goes() {
     let asks = "asks for a password: sessclust.credentials";
     expect_error(plain(&server).request().try_open(SHOP), ErrorKind::NoNode, asks);
     let wrong = with("* wrong\n").request().try_open(SHOP);
-    let text = wrong.as_ref().err().expect("an error").to_string();
+    let text = wrong.as_ref().expect_err("it is wrong").to_string();
     assert!(!text.contains("wrong "), "{text}");
     expect_error(wrong, ErrorKind::NoNode, "does not know this user and password");
     with("* correct\n").put(SHOP, b"known");
