@@ -374,7 +374,7 @@ fn locating_a_session_says_what_each_node_has(service: Service) {
 fn only_the_key_of_a_record_is_a_session() {
     let digest = digest("abc");
     let key = record_key("abc");
-    assert_eq!(digest_of_key(key.as_bytes()), Some(digest.clone()));
+    assert_eq!(digest_of_key(key.as_bytes()), Some(digest));
     let of_redis = redis_key(&key);
     assert_eq!(digest_of_key(of_redis.as_bytes()), Some(digest));
     let lock = redis_key(&lock_key("abc"));

@@ -407,7 +407,7 @@ fn to_lua(lua: &Lua, said: Said) -> mlua::Result<Value> {
 fn of_lua(value: &Value) -> Said {
     match value {
         Value::Number(number) => Said::Number(*number as i64),
-        Value::Integer(number) => Said::Number(*number as i64),
+        Value::Integer(number) => Said::Number(*number),
         Value::String(text) => Said::Value(text.as_bytes().to_vec()),
         Value::Boolean(false) | Value::Nil => Said::Nothing,
         Value::Table(table) => Said::List(
