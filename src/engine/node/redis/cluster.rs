@@ -570,11 +570,7 @@ impl RedisCluster {
     fn named(&self, broken: Broken) -> Broken {
         let Some(index) = self.busy else { return broken };
         let endpoint = &self.servers[index].endpoint;
-        let reason = match broken.cause {
-            Cause::Timeout => format!("no answer from {endpoint}"),
-            _ => format!("{endpoint}: {}", broken.reason),
-        };
-        Broken { reason, ..broken }
+        Broken { reason: format!("{endpoint}: {}", broken.reason), ..broken }
     }
 }
 

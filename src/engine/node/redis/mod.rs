@@ -921,7 +921,6 @@ impl Answers for Redis {
                         (Step::Wait, got) => Got::Answer(self.replicated(got)?),
                         (Step::Map, got) => got,
                         (_, got) if !is_quiet => got,
-                        _ if self.behind.is_empty() => continue,
                         _ => Got::Nothing,
                     };
                     return Ok((tag, got));
