@@ -147,8 +147,8 @@ fn fail_over(
     let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
     println!(
         "{what}, {replicas} replicas, redis_wait = {redis_wait}: {} increments acknowledged, of \
-         which {lost} lost; {} failed, {} unknown; another primary after {followed:.1?}, all served \
-         after {served:.1?}",
+         which {lost} lost; {} failed, {} unknown; another primary after {followed:.1?}, all \
+         served after {served:.1?}",
         sum(|tally| tally.acknowledged),
         sum(|tally| tally.failed),
         sum(|tally| tally.unknown),
