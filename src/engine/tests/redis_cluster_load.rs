@@ -66,9 +66,9 @@ fn increment(process: &Process, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Adds and adds, until there is the file `end`. Says when it has done so [`EACH`] times to sessions
-/// of each server, again when it has since there is the file `over`, and in the end what has become
-/// of all.
+/// Adds and adds, until there is the file `end`. Says when it has done so [`EACH`] times to
+/// sessions of each server, again when it has since there is the file `over`, and in the end what
+/// has become of all.
 fn load(
     seed: u64,
     url: &str,
