@@ -214,3 +214,18 @@ fn what_the_replica_has_is_not_lost_in_a_failover() {
     let Some(lost) = fail_over(1) else { return };
     assert_eq!(lost, 0);
 }
+
+/// The old primary takes no writes until the replica has all that it has.
+#[test]
+fn a_planned_failover_loses_nothing() {
+    let Some(mut cluster) = RedisCluster::start() else { return };
+    let results = under_load(&mut cluster, 0, |cluster, _| {
+        cluster.nodes[3].client().call(&["CLUSTER", "FAILOVER"]).ok();
+        wait_until("another primary", || {
+            cluster.primary_of(0) == Some(3) && cluster.nodes[0].info("role") == "slave"
+        });
+    });
+    for (Tally { failed, unknown, .. }, lost) in results {
+        assert_eq!((failed, unknown, lost), (0, 0, 0));
+    }
+}
