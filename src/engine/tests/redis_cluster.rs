@@ -211,7 +211,7 @@ fn a_session_on_its_way_is_found_and_saved_when_it_has_arrived() {
 #[test]
 fn a_move_that_does_not_end_holds_up_nobody_else() {
     let Some(cluster) = RedisCluster::start() else { return };
-    let request_timeout = Duration::from_millis(300);
+    let request_timeout = Duration::from_secs(2);
     let process = Process::of(&cluster.url(), &Settings { request_timeout, ..settings() });
     let (id, other) = (id_on(&cluster, 0), id_on(&cluster, 0));
     process.put(&id, b"before");

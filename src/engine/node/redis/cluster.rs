@@ -521,7 +521,9 @@ impl RedisCluster {
             (tries, _) => CLUSTER_PAUSE_MIN * 2_u32.saturating_pow(tries),
         };
         let at = Instant::now() + pause.min(CLUSTER_PAUSE_MAX);
-        let until = *route.until.get_or_insert(self.deadline);
+        // The answer to the last try has to be here in time too.
+        let left = self.left();
+        let until = *route.until.get_or_insert_with(|| Instant::now() + left.mul_f64(0.75));
         if code == ErrorCode::ClusterDown || at >= until {
             let reason = match code {
                 ErrorCode::ClusterDown => sentence(text),
