@@ -150,6 +150,11 @@ impl Redis {
                 self.scripts.insert(name.clone(), function);
                 Some(Said::Value(name))
             }
+            b"EVAL" => {
+                let function = self.lua.load(&words[1][..]).into_function().expect("a script");
+                self.scripts.insert(words[1].clone(), function);
+                Some(self.run(&words))
+            }
             b"EVALSHA" => Some(self.run(&words)),
             b"BLPOP" => {
                 let seconds: f64 = text(&words[2]).parse().expect("seconds");
