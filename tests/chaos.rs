@@ -28,9 +28,10 @@ const REQUEST_MAX: Duration = Duration::from_secs(3);
 static MACHINE: Mutex<()> = Mutex::new(());
 
 #[track_caller]
-fn nobody_notices(fault: Fault) {
+fn nobody_notices(handler: &str, fault: Fault) {
     let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(outcome) = run(&HANDLERS[0], fault, RATE, LONGEST) else { return };
+    let handler = HANDLERS.iter().find(|known| known.name == handler).expect("a handler");
+    let Some(outcome) = run(handler, fault, RATE, LONGEST) else { return };
     println!("{outcome:#?}");
     assert_eq!(outcome.failed, 0, "requests that failed or raised a warning");
     assert_eq!(outcome.restarted, 0, "sessions lost");
@@ -43,20 +44,30 @@ fn nobody_notices(fault: Fault) {
 
 #[test]
 fn a_node_that_is_killed_loses_nothing() {
-    nobody_notices(Fault::Dead);
+    nobody_notices("sessclust", Fault::Dead);
 }
 
 #[test]
 fn a_node_that_comes_back_empty_loses_nothing() {
-    nobody_notices(Fault::Empty);
+    nobody_notices("sessclust", Fault::Empty);
 }
 
 #[test]
 fn a_node_that_stands_still_and_goes_on_loses_nothing() {
-    nobody_notices(Fault::Hung);
+    nobody_notices("sessclust", Fault::Hung);
 }
 
 #[test]
 fn connections_that_end_inside_replies_lose_nothing() {
-    nobody_notices(Fault::Cut);
+    nobody_notices("sessclust", Fault::Cut);
+}
+
+#[test]
+fn a_redis_that_is_killed_loses_nothing() {
+    nobody_notices("sessclust-redis", Fault::Dead);
+}
+
+#[test]
+fn a_redis_that_stands_still_and_goes_on_loses_nothing() {
+    nobody_notices("sessclust-redis", Fault::Hung);
 }
