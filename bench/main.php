@@ -27,6 +27,7 @@ $results = [
     'skipped' => $bench->skipped,
     'cycle' => measure_cycle($bench),
     'contention' => measure_contention($bench),
+    'redis_rs' => measure_redis_rs($bench),
     'startup' => measure_startup($bench),
     'syscalls' => measure_syscalls($bench),
 ];

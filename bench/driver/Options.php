@@ -19,6 +19,8 @@ final class Options
     public string $extension = '';
     /** The program of raw/main.rs. */
     public string $raw = '';
+    /** The program of raw-redis/main.rs. */
+    public string $raw_redis = '';
     /** The program of delay/main.rs. */
     public string $delay = '';
 
@@ -32,6 +34,7 @@ final class Options
                 '--disk' => $this->disk = (string) array_shift($arguments),
                 '--extension' => $this->extension = (string) array_shift($arguments),
                 '--raw' => $this->raw = (string) array_shift($arguments),
+                '--raw-redis' => $this->raw_redis = (string) array_shift($arguments),
                 '--delay' => $this->delay = (string) array_shift($arguments),
                 default => stop("unknown option $option; --help shows them"),
             };

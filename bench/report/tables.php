@@ -33,6 +33,7 @@ function tables(Bench $bench, array $results): array
             ['sessclust-redis', 'sessclust-redis-delayed'],
             array_diff($peers, ['files', 'files-tmpfs', 'raw']),
         ),
+        redis_rs_table($results['redis_rs']),
         contention_table($results['contention'], $label),
         web_table($results['web'], $label),
         memory_table($results['memory']),
@@ -89,6 +90,36 @@ function peer_table(
         'head' => $head,
         'rows' => array_values($rows),
     ] : null;
+}
+
+function redis_rs_table(?array $sizes): ?array
+{
+    if ($sizes === null) {
+        return null;
+    }
+    $ways = [
+        'own' => "the engine's codec on a blocking socket",
+        'redis_rs_sync' => 'redis-rs, blocking',
+        'redis_rs_multiplexed' => 'redis-rs on tokio, multiplexed',
+    ];
+    $head = ['way'];
+    $rows = array_map(fn ($title) => [$title], $ways);
+    foreach ($sizes as $size => $of) {
+        array_push($head, "$size: µs", 'times the first', 'share of redis-rs: %');
+        foreach ($ways as $way => $_) {
+            array_push(
+                $rows[$way], number($of[$way]['us'], 1), number($of[$way]['of_own'], 2),
+                number($of[$way]['share_percent'], 1),
+            );
+        }
+    }
+    return [
+        'title' => 'What redis-rs would cost in a cycle',
+        'note' => 'The round trips to a Redis that a cycle makes, without PHP: medians of the '
+            . 'rounds. The share is what redis-rs adds, of its own cycle.',
+        'head' => $head,
+        'rows' => array_values($rows),
+    ];
 }
 
 function contention_table(array $contention, callable $label): array
