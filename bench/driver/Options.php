@@ -7,8 +7,8 @@ final class Options
 {
     public bool $quick = false;
     /**
-     * @var list<string> names of handlers.php, or of servers, for all that use them; empty: all. The
-     * files handler, the base of all ratios, always runs.
+     * @var list<string> names of handlers.php, or of servers, for all that use them; empty: all.
+     * The files handler, the base of all ratios, always runs.
      */
     public array $only = [];
     /** Where the JSON, the Markdown and the plot go. */

@@ -3,8 +3,9 @@
 declare(strict_types=1);
 
 /**
- * What a cycle takes without PHP with the engine's codec and with redis-rs, and the share in percent
- * that redis-rs has in it, by size and way (raw-redis/main.rs); null where nobody uses a Redis.
+ * What a cycle takes without PHP with the engine's codec and with redis-rs, and the share in
+ * percent that redis-rs has in it, by size and way (raw-redis/main.rs); null where nobody uses a
+ * Redis.
  */
 function measure_redis_rs(Bench $bench): ?array
 {

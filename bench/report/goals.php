@@ -128,7 +128,10 @@ function redis_goals(array $results): array
         );
         array_push(
             $goals,
-            goal("cycle of $size: share of php-redis's time", $ratio($through, 'redis'), '<=', 0.55),
+            goal(
+                "cycle of $size: share of php-redis's time",
+                $ratio($through, 'redis'), '<=', 0.55,
+            ),
             figure(
                 "cycle of $size: share of php-redis's time, persistent",
                 $ratio($through, 'redis-persistent'),
