@@ -896,8 +896,10 @@ impl Cluster {
             if error.is_of_one_node() {
                 return false;
             }
+            let is_stored = tally.writer.is_some()
+                && holding.standing(index, tally.writer, self) == Standing::Stored;
             // With one copy there is nobody to wait for.
-            if self.copies == 1 {
+            if self.copies == 1 && !is_stored {
                 holding.seats[index].part = Part::Refused;
                 tally.refusal = Some(error);
                 return true;

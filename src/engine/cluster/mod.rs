@@ -607,10 +607,12 @@ impl Cluster {
         if !self.may_fail_over(node, timeouts) {
             return Ok(());
         }
+        let until = Instant::now() + timeouts.failover;
         loop {
             let result = self.nodes[node].connect(&*self.world, timeouts).await;
             let is_expected = result.as_ref().is_err_and(|error| error.cause == Cause::Failover);
-            if !is_expected || !self.may_fail_over(node, timeouts) {
+            let is_over = Instant::now() >= until || !self.may_fail_over(node, timeouts);
+            if !is_expected || is_over {
                 return result;
             }
             // Others have to know as well, and since when.

@@ -427,14 +427,17 @@ impl Cluster {
         match answer {
             Some(Answer::Done { cas }) => Ok(cas),
             Some(Answer::ServerError(_, text)) => {
-                let address = self.nodes[node].address();
-                let digest = holding.digest;
-                let text =
-                    format!("session {digest} cannot be locked: node {address} says: {text}");
-                Err(Error::new(ErrorKind::Node, text))
+                Err(self.not_locked(&holding.digest, node, &text))
             }
             _ => Ok(None),
         }
+    }
+
+    /// A server has said why it does not lock.
+    fn not_locked(&self, digest: &Digest, node: usize, text: &str) -> Error {
+        let address = self.nodes[node].address();
+        let text = format!("session {digest} cannot be locked: node {address} says: {text}");
+        Error::new(ErrorKind::Node, text)
     }
 
     /// Puts the next node of the list that is up in place of one that has failed. Fails as that one
@@ -626,6 +629,7 @@ impl Cluster {
         // What this process holds besides has to be kept meanwhile, over this connection perhaps.
         let is_free = !holding.has_lock() && self.held.is_empty();
         let limit = if is_free { patience.left() } else { holding.lease / 3 };
+        self.board.take_back(node, holding.token);
         let (since, granted_us) = (Instant::now(), self.now_us());
         let joined =
             self.nodes[node].join_queue(&*self.world, &holding.timeouts, &turn, limit).await;
@@ -637,11 +641,16 @@ impl Cluster {
                 (holding.granted, holding.granted_us) = (since, granted_us);
                 return Ok(());
             }
+            Ok(queue::Joined::Refused(text)) => {
+                return Err(self.not_locked(&holding.digest, node, &text));
+            }
             Ok(queue::Joined::Waiting(lock)) => patience.saw(&lock),
         }
         self.answered(node);
         let mut watch = Node::new(self.nodes[node].address().clone());
         let mut look_at = Instant::now() + QUEUE_LOOK;
+        // The server ends the waiting; over a connection that nobody hears any more, perhaps.
+        let until = Instant::now() + limit + holding.timeouts.request;
         loop {
             let waited = self.nodes[node].await_grant(QUEUE_PIECE, &holding.timeouts).await;
             match self.noted(node, waited) {
@@ -653,7 +662,11 @@ impl Cluster {
                         .await;
                     return self.noted(node, left).or(Ok(()));
                 }
-                Ok(None) => {}
+                Ok(None) if Instant::now() < until => {}
+                Ok(None) => {
+                    self.nodes[node].close();
+                    return Ok(());
+                }
             }
             let is_dead = patience.holder.as_ref().is_some_and(Holder::is_dead);
             if !is_dead && Instant::now() < look_at {
@@ -666,6 +679,8 @@ impl Cluster {
                     patience.saw(&lock);
                     self.hand_on(&mut watch, node, &lock, patience, holding).await;
                 }
+                // That says nothing about the connection that waits.
+                Err(failure) if failure.cause == Cause::Shortage => {}
                 // It has hung, or was cut off, while it owed us a grant.
                 Err(failure) => {
                     self.nodes[node].close();

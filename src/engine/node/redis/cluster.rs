@@ -412,7 +412,8 @@ impl RedisCluster {
             }
         };
         self.busy = None;
-        (self.is_old, self.is_wrong, self.read_at) = (false, false, Instant::now());
+        (self.is_old, self.is_wrong, self.is_unreachable) = (false, false, false);
+        self.read_at = Instant::now();
         self.learn(index, ranges)
     }
 
@@ -538,8 +539,10 @@ impl RedisCluster {
         }
         (route.tries, route.asks) = (route.tries + 1, to.is_some());
         if to.is_some() {
-            let behind = commands.split_off(1);
-            commands[0].behind.extend(behind);
+            // Replicas are asked for by the server that has stored.
+            let first = 1 + usize::from(matches!(commands[0].step, Step::ChangeAndWait(_)));
+            let behind = commands.split_off(first);
+            commands[first - 1].behind.extend(behind);
         }
         self.strays.push(Stray { commands, route, to, at });
         Ok(())

@@ -3,7 +3,7 @@ local function cas(key)
   return redis.call('GETRANGE', key, 0, 7)
 end
 
--- The CAS of an item is not `expected`: 0 if there is an item, -1 if there is none.
+-- An item has another CAS than was wanted: 0 if there is an item, -1 if there is none.
 local function refused(key)
   return redis.call('EXISTS', key) - 1
 end
@@ -21,9 +21,10 @@ end
 
 -- Gives a lock to the first who waits for it, with the record, if somebody does.
 local function give(lock, record, list, count, grant, life, value)
-  local waiting = tonumber(redis.call('GET', count) or 0)
+  -- First of all: behind a write, none is refused for want of memory.
+  redis.call('DEL', lock)
+  local waiting = tonumber(redis.call('GET', count)) or 0
   if waiting < 1 then
-    redis.call('DEL', lock)
     return
   end
   if waiting > 1 then

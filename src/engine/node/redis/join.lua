@@ -3,8 +3,9 @@
 local lock = redis.call('GET', KEYS[1])
 local grant = redis.call('LPOP', KEYS[3])
 local granted = lock and grant and string.sub(grant, 1, 8) == string.sub(lock, 1, 8)
-if granted then
-  -- It was meant for somebody who is counted no more. He waits on, if he lives.
+if granted and redis.call('PTTL', KEYS[1]) > ARGV[2] * 1000 - 100 then
+  -- It was meant for somebody who is counted no more, and has had no time yet to come for it. One
+  -- that lies there for longer was meant for somebody who has died.
   redis.call('INCR', KEYS[4])
   redis.call('EXPIRE', KEYS[4], ARGV[3])
 end

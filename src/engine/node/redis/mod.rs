@@ -59,6 +59,9 @@ const COUNT_EXTRA_S: u64 = 60;
 /// What the lock of nobody says behind its CAS.
 const GRANT: &[u8] = b"granted to the first who waits";
 
+/// What an error about an unknown command goes on with.
+const ARGUMENTS: &[u8] = b", with args beginning with";
+
 const LOCK: &str = "sc:l:";
 const RECORD: &str = "sc:r:";
 
@@ -235,6 +238,8 @@ pub struct Grant {
 /// What has come of joining those who wait for a lock.
 #[derive(Debug)]
 pub enum Joined {
+    /// The server does not do it; its words.
+    Refused(String),
     /// The lock was free.
     Taken {
         /// Its CAS.
@@ -442,8 +447,13 @@ impl Redis {
                         (Some(Request::Delete { cas: lock, .. }), _) => {
                             self.commit(key, value, ttl, condition, *lock, tag);
                         }
+                        (_, Condition::Absent) if self.waits_for(key, tag) => {
+                            self.replace(key, value, ttl, None, tag);
+                        }
                         (_, Condition::Absent) => self.add(key, value, ttl, tag),
-                        (_, Condition::Unchanged(cas)) => self.replace(key, value, ttl, cas, tag),
+                        (_, Condition::Unchanged(cas)) => {
+                            self.replace(key, value, ttl, Some(cas), tag);
+                        }
                     }
                 }
                 Request::Touch { key, ttl, .. } => {
@@ -516,9 +526,18 @@ impl Redis {
         self.expect(start, Step::Add(cas), tag, false, None);
     }
 
-    fn replace(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, cas: Cas, tag: Option<Tag>) {
+    /// Stores over an item that has this CAS; none: where there is no item.
+    fn replace(
+        &mut self,
+        key: Key<'_>,
+        value: &[u8],
+        ttl: Ttl,
+        cas: Option<Cas>,
+        tag: Option<Tag>,
+    ) {
         self.note_lease(key, ttl);
-        let (old, new, (option, number)) = (bytes(cas), self.draw(), life(ttl));
+        let (new, (option, number)) = (self.draw(), life(ttl));
+        let old = cas.map_or_else(Vec::new, |cas| bytes(cas).to_vec());
         let new_bytes = bytes(new);
         let arguments: [&[&[u8]]; 4] =
             [&[&old], &[&new_bytes, value], &[option], &[number.as_bytes()]];
@@ -726,7 +745,9 @@ impl Redis {
     /// The answer to a record that was stored, when the replicas have been waited for. A server
     /// that had enough of them, and has not now, may not be the primary any more.
     fn replicated(&mut self, waited: Got) -> Result<Answer, Broken> {
-        let stored = self.stored.take().expect("it was answered before");
+        let Some(stored) = self.stored.take() else {
+            return Err(Broken::nonsense("replicas have what was not stored"));
+        };
         let text = match (&stored, waited) {
             (Answer::Done { .. }, Got::Answer(Answer::ServerError(_, text))) => text,
             (Answer::Done { .. }, Got::Replicas(have)) if have < self.wait_replicas.into() => {
@@ -856,7 +877,7 @@ pub(super) trait Answers {
                 (_, Got::Joined(true, record)) => return Ok(Joined::Taken { cas, record }),
                 (_, Got::Joined(false, lock)) => return Ok(Joined::Waiting(lock)),
                 (None, Got::Answer(Answer::ServerError(_, text))) => {
-                    return Err(Broken { cause: Cause::Connect, reason: text });
+                    return Ok(Joined::Refused(text));
                 }
                 (tag, Got::Answer(answer)) => {
                     late.extend(tag.map(|tag| Late { tag, answer: Some(answer) }));
@@ -1112,6 +1133,9 @@ fn refusal(text: &[u8]) -> Broken {
 
 /// What an error says, and what can be done about it.
 fn sentence(text: &[u8]) -> String {
+    // An unknown command is told with what came with it, which is the password behind AUTH.
+    let end = text.windows(ARGUMENTS.len()).position(|window| window == ARGUMENTS);
+    let text = &text[..end.unwrap_or(text.len())];
     // Redis 7 puts the name of the script behind what has ended it.
     let end = text.windows(9).position(|window| window == b" script: ");
     let text = &text[..end.unwrap_or(text.len())];
@@ -1176,4 +1200,16 @@ fn bytes(cas: Cas) -> [u8; CAS_BYTES] {
 
 fn cas_of(bytes: &[u8]) -> Option<Cas> {
     Cas::new(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is behind an unknown AUTH is a password. Source: `processCommand` in Redis' `server.c`.
+    #[test]
+    fn a_password_that_a_server_repeats_is_not_shown() {
+        let text = b"ERR unknown command 'AUTH', with args beginning with: 'shop' 'hunter2' ";
+        assert_eq!(sentence(text), "ERR unknown command 'AUTH'");
+    }
 }

@@ -1,11 +1,15 @@
 -- KEYS: lock, record, list, count
 -- ARGV: a grant, its life in seconds, the life of the count in seconds
---
+local has_ended = redis.call('LLEN', KEYS[3]) == 0 and cas(KEYS[1]) == ''
+-- As in `give`: nothing behind it is refused for want of memory.
+if has_ended then
+  redis.call('DEL', KEYS[1])
+end
 -- Somebody waits who asks this, whatever the count says.
-if tonumber(redis.call('GET', KEYS[4]) or 0) < 1 then
+if (tonumber(redis.call('GET', KEYS[4])) or 0) < 1 then
   redis.call('SET', KEYS[4], 1, 'EX', ARGV[3])
 end
-if redis.call('LLEN', KEYS[3]) == 0 and cas(KEYS[1]) == '' then
+if has_ended then
   give(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2])
 end
 return redis.call('GET', KEYS[1])

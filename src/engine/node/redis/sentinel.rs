@@ -17,8 +17,8 @@ use crate::error::shown;
 use crate::limits::{SENTINEL_PAUSE_MAX, SENTINEL_PAUSE_MIN};
 use crate::node::buffered::Buffered;
 use crate::node::{Broken, Cause, Stream, World};
-use crate::wire::redis::ErrorCode;
 use crate::wire::redis::resp::{Limits, Reply, encode};
+use crate::wire::redis::{ErrorCode, is_host};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -94,7 +94,9 @@ impl Sentinels<'_> {
                     said.push(format!("{sentinel} does not know it"));
                     continue;
                 }
-                Err(broken) if broken.cause == Cause::Shortage => return Err(broken),
+                Err(broken) if matches!(broken.cause, Cause::Shortage | Cause::Failover) => {
+                    return Err(broken);
+                }
                 Err(broken) => {
                     has_waited |= broken.cause == Cause::Timeout;
                     said.push(format!("{sentinel}: {}", broken.within(share, SHARE)));
@@ -181,6 +183,11 @@ impl Sentinels<'_> {
                 return Ok((primary, None));
             }
         }
+        if !buffered.unread().is_empty() {
+            // It has begun to tell of another one.
+            let reason = "a failover has just begun".into();
+            return Err(Broken { cause: Cause::Failover, reason });
+        }
         Ok((primary, Some(buffered.into_stream())))
     }
 
@@ -228,7 +235,7 @@ fn refused(text: &[u8]) -> Broken {
 
 /// The address that a sentinel tells.
 fn endpoint(host: &[u8], port: &[u8]) -> Result<Endpoint, Broken> {
-    let host = std::str::from_utf8(host).ok().filter(|host| !host.is_empty());
+    let host = std::str::from_utf8(host).ok().filter(|host| is_host(host));
     let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok());
     match (host, port) {
         (Some(host), Some(port)) => {

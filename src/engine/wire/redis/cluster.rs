@@ -9,8 +9,8 @@
 //! Source: the Redis documentation, "CLUSTER SLOTS". Servers before version 7 say less of each
 //! other behind the port.
 
-use super::SLOTS;
 use super::resp::Reply;
+use super::{SLOTS, is_host};
 use std::ops::RangeInclusive;
 
 /// Some slots and who has them.
@@ -46,6 +46,9 @@ fn range(range: &Reply<'_>) -> Option<Range> {
     };
     let slot = |number: &i64| u16::try_from(*number).ok().filter(|slot| *slot < SLOTS);
     let slots = slot(first)?..=slot(last)?;
+    if slots.is_empty() {
+        return None;
+    }
     let replicas: Vec<Option<Place>> = replicas.iter().map(place).collect::<Option<_>>()?;
     let replicas = replicas.into_iter().flatten().collect();
     Some(Range { slots, primary: place(primary)?, replicas })
@@ -55,7 +58,10 @@ fn range(range: &Reply<'_>) -> Option<Range> {
 fn place(server: &Reply<'_>) -> Option<Option<Place>> {
     let Reply::Array(parts) = server else { return None };
     let (host, port) = match &parts[..] {
-        [Reply::Bulk(host), Reply::Integer(port), ..] => (std::str::from_utf8(host).ok()?, port),
+        [Reply::Bulk(host), Reply::Integer(port), ..] => {
+            let host = std::str::from_utf8(host).ok()?;
+            (Some(host).filter(|host| host.is_empty() || is_host(host))?, port)
+        }
         [Reply::Nil, Reply::Integer(port), ..] => ("", port),
         _ => return None,
     };
@@ -125,6 +131,7 @@ mod tests {
             "*1 *3 :0 :1 *2 :1 :1",
             "*1 *3 :0 :1 *2 $1 a :65536",
             "*1 *4 :0 :1 *2 $1 a :1 :1",
+            "*1 *3 :10 :5 *2 $1 a :1",
         ];
         for text in cases {
             assert_eq!(read(text), None, "{text}");

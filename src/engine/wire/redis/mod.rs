@@ -3,6 +3,8 @@
 //! Sources: the Redis documentation, "Redis serialization protocol specification" (errors),
 //! "Redis cluster specification" (slots, redirections) and the errors in `server.c` of Redis.
 
+use crate::limits::HOST_BYTES_MAX;
+
 pub mod cluster;
 pub mod resp;
 
@@ -115,6 +117,11 @@ impl ErrorCode {
     }
 }
 
+/// Whether a text that a server has sent can be the name or the address of a host, and shown.
+pub fn is_host(text: &str) -> bool {
+    (1..=HOST_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Which server of a cluster is to be asked instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redirect<'a> {
@@ -147,6 +154,9 @@ impl<'a> Redirect<'a> {
         let port = port.parse().ok().filter(|port| *port != 0)?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let host = (!host.is_empty()).then_some(host);
+        if host.is_some_and(|host| !is_host(host)) {
+            return None;
+        }
         (words.next().is_none() && host != Some("?")).then_some(Self { is_ask, slot, host, port })
     }
 }

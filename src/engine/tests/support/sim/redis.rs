@@ -304,6 +304,14 @@ impl Items {
                 item.into_iter().for_each(|item| item.end_ms = None);
                 number(is_there)
             }
+            [b"PTTL", key] => {
+                let now_ms = self.now_ms;
+                Said::Number(match self.find(key).map(|item| item.end_ms) {
+                    None => -2,
+                    Some(None) => -1,
+                    Some(Some(end_ms)) => (end_ms - now_ms) as i64,
+                })
+            }
             [b"LLEN", key] => Said::Number(match self.find(key).map(|item| &item.content) {
                 Some(Content::List(list)) => list.len() as i64,
                 _ => 0,
