@@ -66,8 +66,3 @@ fn connections_that_end_inside_replies_lose_nothing() {
 fn a_redis_that_is_killed_loses_nothing() {
     nobody_notices("sessclust-redis", Fault::Dead);
 }
-
-#[test]
-fn a_redis_that_stands_still_and_goes_on_loses_nothing() {
-    nobody_notices("sessclust-redis", Fault::Hung);
-}

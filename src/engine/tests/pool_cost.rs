@@ -370,7 +370,12 @@ fn at_once(site: &PoolSite, log: &[&String], step: impl FnOnce()) {
     });
     for node in &site.nodes {
         assert_eq!(node.proxy.log().iter().take(log.len()).collect::<Vec<_>>(), log);
-        assert_eq!((node.proxy.counts().waits, node.proxy.counts().connections), (1, 0));
+        let counts = node.proxy.counts();
+        // An unlock may be behind it, which a Redis answers; nobody waits for that.
+        let has_more = counts.requests.values().sum::<usize>() > log.len();
+        let behind = usize::from(has_more && matches!(site.service, Service::Redis));
+        assert!((1..=1 + behind).contains(&counts.waits), "{counts:?}");
+        assert_eq!(counts.connections, 0);
     }
 }
 
