@@ -13,7 +13,7 @@ use rustix::process::{Signal, kill_process};
 use sessclust_engine::session::id::SessionId;
 use tempfile::TempDir;
 
-use super::{PATIENCE, Process, folder, program, wait_for};
+use super::{PATIENCE, Process, folder, program, redis::stands_still, wait_for};
 
 /// A running memcached, gone with its value.
 pub struct Memcached {
@@ -105,7 +105,11 @@ impl Memcached {
 
     /// Makes it stand still, or go on: SIGSTOP, SIGCONT.
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.process.pid(), signal).unwrap();
+        let pid = self.process.pid();
+        kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            wait_for("a memcached that stands still", || stands_still(pid).then_some(()));
+        }
     }
 
     /// One of its statistics.

@@ -158,7 +158,11 @@ impl Redis {
 
     /// Makes it stand still, or go on: SIGSTOP, SIGCONT.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).expect("it runs");
+        let pid = Pid::from_child(&self.process);
+        kill_process(pid, signal).expect("it runs");
+        if signal == Signal::STOP {
+            wait_until("a server that stands still", || stands_still(pid));
+        }
     }
 
     /// Where it listens.
@@ -291,6 +295,16 @@ fn configuration(options: &[&str]) -> String {
 
 fn program() -> String {
     std::env::var("SESSCLUST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+/// Whether all threads of a process were stopped, which a signal only begins with. Source: proc(5),
+/// the state behind the name in `stat`.
+pub fn stands_still(pid: Pid) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).expect("it runs");
+    tasks.flatten().all(|task| {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    })
 }
 
 /// A port of 127.0.0.1 on which nobody listens now: redis-server cannot be told to take one.
