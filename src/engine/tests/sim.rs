@@ -186,6 +186,29 @@ fn f2_a_paused_write_wins_at_both_copies_and_is_found_there() {
     });
 }
 
+/// F2, where the late writer has lost both nodes to those behind them: that the locks which it has
+/// there still stand does not make it come in time.
+#[test]
+fn f2_a_paused_write_that_is_late_for_nodes_it_has_lost() {
+    scene(4, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let late = scene.start(B, Act::Commit, 3000);
+        scene.opened().await;
+        // Its locks are not renewed; they last for long enough to begin.
+        scene.network.freeze(B);
+        pass(3000).await;
+        scene.network.trap(B, 0, "ms sc:r:", Then::Block);
+        scene.network.trap(B, 1, "ms sc:r:", Then::Block);
+        scene.network.trap(B, 2, "ms sc:r:", Then::Freeze);
+        scene.network.thaw(B);
+        pass(1).await;
+        scene.frozen(B).await;
+        scene.does(A, Act::Commit).await;
+        scene.network.thaw(B);
+        assert!(!done(late).await);
+    });
+}
+
 /// F3: a store that timed out arrives just before that of the next writer, who has read it
 /// elsewhere: his refusal is none, and nobody was paused.
 #[test]
@@ -546,6 +569,47 @@ fn a_lock_that_is_taken_again_does_not_revive_what_was_destroyed() {
         scene.network.restart(1);
         assert!(!done(request).await);
         scene.does(C, Act::Peek).await;
+    });
+}
+
+/// Two nodes refuse what somebody stores who has stood still, and one of them dies before it can be
+/// asked what it has: the other one's answer is still that one's.
+#[test]
+fn a_node_dies_while_two_are_asked_why_they_refuse() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.network.trap(B, 0, "ms sc:r:", Then::Freeze);
+        let late = scene.start(B, Act::Commit, 10);
+        scene.frozen(B).await;
+        scene.does(A, Act::Commit).await;
+        scene.network.trap(B, 0, "mg sc:r:", Then::Crash);
+        scene.network.thaw(B);
+        assert!(!done(late).await);
+    });
+}
+
+/// A node has an older copy when a session is opened, is restarted, and its connection is lost: what
+/// was read there is no condition for the repair of a touch any more.
+#[test]
+fn a_touch_repairs_a_node_that_was_restarted_during_the_script() {
+    scene(2, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.network.trap(D, 1, "ms sc:r:", Then::Freeze);
+        let partial = scene.start(D, Act::Commit, 0);
+        scene.frozen(D).await;
+        pass(LEASE).await;
+        let request = scene.start(B, Act::Touch, 3000);
+        scene.opened().await;
+        scene.network.crash(1);
+        // Until its lock is to be renewed.
+        pass(2000).await;
+        scene.network.restart(1);
+        assert!(done(request).await);
+        scene.network.crash(0);
+        scene.network.restart(0);
+        scene.does(A, Act::Touch).await;
+        scene.network.thaw(D);
+        done(partial).await;
     });
 }
 
