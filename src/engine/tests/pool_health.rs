@@ -3,15 +3,22 @@
 
 mod support;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use sessclust_engine::ErrorKind;
 use sessclust_engine::cluster::Cluster;
 use sessclust_engine::config::Settings;
+use sessclust_engine::config::save_path::{Endpoint, NodeAddress};
 use sessclust_engine::machine::{Board, Health};
 use sessclust_engine::node::{Cause, Node, System, Timeouts, World};
 use sessclust_engine::session::{Access, Live, Store};
 use sessclust_engine::stats::Counter;
+use sessclust_engine::wire::memcached::Key;
+use sessclust_engine::wire::memcached::meta::{Opaque, Request};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::num::NonZeroU32;
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixListener;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::Child;
@@ -255,6 +262,17 @@ fn a_node_that_begins_to_answer_is_used_where_too_few_are_up() {
     assert!(copy.is_some_and(|copy| copy.ends_with(b"2")));
 }
 
+/// The number of the next descriptor that this process opens.
+fn next_descriptor() -> u64 {
+    File::open("/dev/null").expect("a descriptor").as_raw_fd() as u64
+}
+
+/// Lets this process have descriptors below a number only.
+fn limit_descriptors(end: u64) {
+    let limits = Rlimit { current: Some(end), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, limits).expect("a limit");
+}
+
 /// With one copy, another node would make a session anew.
 #[test]
 fn a_process_without_descriptors_says_so_and_takes_no_node_down() {
@@ -267,24 +285,43 @@ fn a_process_without_descriptors_says_so_and_takes_no_node_down() {
     let mut fork = Child::start(|parent| {
         let process = site.process();
         process.put(&near, b"1");
-        let next = std::fs::File::open("/dev/null").expect("a descriptor").as_raw_fd();
-        let limit = |current| {
-            let limits = Rlimit { current: Some(current), ..getrlimit(Resource::Nofile) };
-            setrlimit(Resource::Nofile, limits).expect("a lower limit");
-        };
-        limit(next as u64);
+        let next = next_descriptor();
+        limit_descriptors(next);
         let error = process.request().try_open(&far).expect_err("no descriptor is left");
         assert_eq!(error.kind(), ErrorKind::Io);
         parent.say(error);
         let reading = process.request().session.read(id(&far), Access::Unlocked).map(|_| ());
         assert_eq!(reading.expect_err("likewise").kind(), ErrorKind::Io);
-        limit(next as u64 + 20);
+        limit_descriptors(next + 20);
         assert_eq!(process.request().peek(&far), b"1");
         parent.say(process.count(Counter::NodesDown));
     });
     let text = fork.line();
     assert!(text.contains("cannot connect to") && text.contains("Too many open files"), "{text}");
     assert_eq!(fork.line(), "0");
+}
+
+/// What it has no means to look at is not down.
+#[test]
+fn a_probe_without_descriptors_takes_no_node_down() {
+    let Some(site) = site() else { return };
+    let shop = site.id_on(0);
+    let mut fork = Child::start(|parent| {
+        let process = site.process();
+        process.put(&shop, b"1");
+        let live = process.live();
+        let next = next_descriptor();
+        // None even to wait with, then none for a connection, then enough.
+        let enough = (0..20).find(|count| {
+            limit_descriptors(next + count);
+            live.probe(0, PATIENCE);
+            let Health { is_down, latency, .. } = health(&process, 0);
+            assert!(!is_down, "with {count} descriptors");
+            latency.is_some()
+        });
+        parent.say(enough.is_some_and(|count| count > 1));
+    });
+    assert_eq!(fork.line(), "true");
 }
 
 #[test]
@@ -309,4 +346,43 @@ fn a_probe_has_a_connection_of_its_own_and_closes_it() {
     wait_for("the connections to go", || proxy.counts().open == 0);
     proxy.refuse();
     assert_eq!(probe(PATIENCE).expect_err("it refuses").cause, Cause::Connect);
+}
+
+/// The server has answered long ago when it goes on, and time is up.
+#[test]
+fn a_process_that_was_stopped_reads_what_came_meanwhile() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let socket = folder.path().join("socket");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let mut fork = Child::start(|parent| {
+        let endpoint = Endpoint::Unix(socket.clone());
+        let mut node = Node::new(NodeAddress { endpoint, weight: NonZeroU32::MIN });
+        let timeouts = Timeouts { connect: PATIENCE, request: TIMEOUT };
+        let asked = [Request::Get { key: Key::new(b"a").expect("a key"), opaque: Opaque(0) }];
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let answers = runtime.block_on(node.exchange(&System, &timeouts, &asked));
+        parent.say(format!("{answers:?}"));
+    });
+    let (mut stream, _) = listener.accept().expect("a connection");
+    let requests = BufReader::new(stream.try_clone().expect("the same"));
+    let mut requests = requests.lines().map(|line| line.expect("a request"));
+    assert!(requests.any(|line| line == "stats settings"));
+    stream
+        .write_all(b"VERSION 1.6.18\r\nMN\r\nSTAT item_size_max 1048576\r\nEND\r\n")
+        .expect("it listens");
+    let request = requests.next().expect("the request");
+    let (_, number) = request.rsplit_once(' ').expect("its number");
+    let pid = fork.pid();
+    let is_in_state = |state: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("/proc");
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(state))
+    };
+    wait_for("it to wait", || is_in_state("S"));
+    kill_process(pid, Signal::STOP).expect("it runs");
+    wait_for("it to stop", || is_in_state("T"));
+    thread::sleep(TIMEOUT);
+    write!(stream, "VA 1 c7 t-1 {number}\r\nx\r\n").expect("it listens");
+    kill_process(pid, Signal::CONT).expect("it is stopped");
+    assert!(fork.line().starts_with("Ok([Value(1 bytes"));
 }
