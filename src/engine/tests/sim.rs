@@ -336,6 +336,23 @@ fn f9_a_touch_repairs() {
         scene.network.restart(1);
         scene.does(B, Act::Touch).await;
     });
+    // On a node, too, that was silent when the session was opened.
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        scene.block(A, 0);
+        scene.block(B, 0);
+        scene.does(A, Act::Commit).await;
+        let request = scene.start(B, Act::Touch, 4000);
+        scene.opened().await;
+        scene.free(A, 0);
+        scene.free(B, 0);
+        scene.network.trap(B, 1, "mg sc:r:", Then::Crash);
+        assert!(done(request).await);
+        scene.network.restart(1);
+        scene.network.crash(2);
+        scene.network.restart(2);
+        scene.does(A, Act::Touch).await;
+    });
 }
 
 /// F10: a store that comes late, or a node with an old copy, does not revive what was destroyed.
@@ -610,6 +627,25 @@ fn a_touch_repairs_a_node_that_was_restarted_during_the_script() {
         scene.does(A, Act::Touch).await;
         scene.network.thaw(D);
         done(partial).await;
+    });
+}
+
+/// Who stands still beyond its lease finds what somebody else has stored when it touches the session
+/// and has lost its connections. It leaves that as it is.
+#[test]
+fn a_touch_stores_nothing_over_what_is_newer() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let late = scene.start(B, Act::Touch, 100);
+        scene.opened().await;
+        scene.network.freeze(B);
+        pass(LEASE).await;
+        scene.does(A, Act::Commit).await;
+        scene.network.cut(B, 0);
+        scene.network.cut(B, 1);
+        scene.network.thaw(B);
+        done(late).await;
+        scene.does(C, Act::Look).await;
     });
 }
 
