@@ -208,6 +208,20 @@ impl History {
         })
     }
 
+    /// From when on a destroy counts. Who finds that somebody else has destroyed the session since
+    /// it was opened leaves it at that.
+    fn destroyed_from(&self, destroy: OpId) -> Moment {
+        let own = &self.ops[destroy];
+        let since = own.opened.unwrap_or(own.begun);
+        let is_meant = |op: &&Op| {
+            op.session == own.session
+                && op.kind == Kind::Destroy
+                && op.ended.is_none_or(|(ended, how)| ended > since && how != Outcome::NotSaved)
+        };
+        let acted = |op: &Op| op.acted.unwrap_or(op.begun).max(since);
+        self.ops.iter().filter(is_meant).map(acted).min().unwrap_or(since)
+    }
+
     fn check_read(&mut self, op: OpId, list: &[OpId]) {
         let (session, begun, now) = (self.ops[op].session, self.ops[op].begun, self.now);
         let mut wrong = Vec::new();
@@ -228,7 +242,7 @@ impl History {
                 continue;
             }
             if known.kind == Kind::Destroy {
-                let acted = known.acted.unwrap_or(known.begun);
+                let acted = self.destroyed_from(earlier);
                 let is_older = |seen: &&OpId| self.ops[**seen].opened.is_none_or(|at| at < acted);
                 if let Some(seen) = list.iter().find(is_older) {
                     let (seen, destroy) = (self.name(*seen), self.name(earlier));
