@@ -49,8 +49,8 @@ pub(super) struct Outage {
     pub(super) began: Used,
     /// Whether this request is the first to notice.
     pub(super) is_first: bool,
-    /// Whether it seemed to be over, for a node had answered somebody: before this request asked, or
-    /// since.
+    /// Whether it seemed to be over, for a node had answered somebody: before this request asked,
+    /// or since.
     pub(super) was_over: bool,
 }
 

@@ -47,8 +47,8 @@ impl Site {
         }
     }
 
-    /// The nodes answer again, with what they had. Where there are several, this machine knows: with
-    /// one copy, a session would begin anew on whichever of them a request happens to find first.
+    /// The nodes answer again, with what they had. Where there are several, this machine knows:
+    /// with one copy, a session would begin anew on whichever a request happens to find first.
     fn reach(&self) {
         // So far apart that nobody takes it for one that goes up and down.
         const FAR: Duration = Duration::from_secs(3600);

@@ -605,8 +605,8 @@ fn a_node_dies_while_two_are_asked_why_they_refuse() {
     });
 }
 
-/// A node has an older copy when a session is opened, is restarted, and its connection is lost: what
-/// was read there is no condition for the repair of a touch any more.
+/// A node has an older copy when a session is opened, is restarted, and its connection is lost:
+/// what was read there is no condition for the repair of a touch any more.
 #[test]
 fn a_touch_repairs_a_node_that_was_restarted_during_the_script() {
     scene(2, 2, async |scene| {
@@ -630,8 +630,8 @@ fn a_touch_repairs_a_node_that_was_restarted_during_the_script() {
     });
 }
 
-/// Who stands still beyond its lease finds what somebody else has stored when it touches the session
-/// and has lost its connections. It leaves that as it is.
+/// Who stands still beyond its lease finds what somebody else has stored when it touches the
+/// session and has lost its connections. It leaves that as it is.
 #[test]
 fn a_touch_stores_nothing_over_what_is_newer() {
     scene(3, 2, async |scene| {

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 /// No run lasts longer; what does is stuck. In simulated milliseconds.
 const LONGEST: Millis = 600_000;
 
-/// Shortest pause of a client with one copy, in simulated milliseconds: longer than any time-out. In
-/// a shorter one it may take its only node for dead, which no clock can tell.
+/// Shortest pause of a client with one copy, in simulated milliseconds: longer than any time-out.
+/// In a shorter one it may take its only node for dead, which no clock can tell.
 const PAUSE_WITH_ONE_COPY: Millis = 600;
 
 /// What came of a run.
