@@ -105,7 +105,19 @@ impl Memcached {
 
     /// Makes it stand still, or go on: SIGSTOP, SIGCONT.
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.process.pid(), signal).unwrap();
+        let pid = self.process.pid();
+        kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            // The signal only begins with that. Source: proc(5), the state behind the name.
+            wait_for("a memcached that stands still", || {
+                let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
+                let has_stopped = |task: fs::DirEntry| {
+                    let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                    stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+                };
+                tasks.flatten().all(has_stopped).then_some(())
+            });
+        }
     }
 
     /// One of its statistics.

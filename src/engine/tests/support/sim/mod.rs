@@ -174,7 +174,9 @@ impl Shared {
             let mut known = Node::new(self.nodes[node].clone());
             match known.connect(&*world, &timeouts).await {
                 Ok(()) => _ = board.answered(node, world.uptime()),
-                Err(_) => _ = board.failed(node, world.uptime()),
+                Err(failure) if failure.is_of_the_node() => _ = board.failed(node, world.uptime()),
+                // Who stood still has seen nothing, as in a process's own look.
+                Err(_) => {}
             }
             self.network.note(|| {
                 let is_down = board.health(node).is_down;
