@@ -43,6 +43,17 @@ pub(super) struct Refuge {
     notices: RefCell<Vec<String>>,
 }
 
+/// An outage that a request has run into.
+#[derive(Clone, Copy)]
+pub(super) struct Outage {
+    pub(super) began: Used,
+    /// Whether this request is the first to notice.
+    pub(super) is_first: bool,
+    /// Whether it seemed to be over, for a node had answered somebody: before this request asked,
+    /// or since.
+    pub(super) was_over: bool,
+}
+
 /// A session that was kept on this machine, locked.
 pub(super) struct StandIn {
     store: Rc<local::Store>,
@@ -86,22 +97,21 @@ impl Refuge {
         self.notices.take()
     }
 
-    /// No node has answered, as `why` says. Gives when the outage began, and whether this request
-    /// is the first to run into it.
-    pub(super) fn enter(&self, why: &Error) -> Result<(Used, bool)> {
+    /// No node has answered, as `why` says.
+    pub(super) fn enter(&self, why: &Error) -> Result<Outage> {
         self.store()?;
-        let (began, is_first) = self.begin().map_err(|error| self.failed(error))?;
-        if is_first {
+        let outage = self.begin().map_err(|error| self.failed(error))?;
+        if outage.is_first {
             self.notices.borrow_mut().push(format!(
                 "{why}. Until a node answers, this machine keeps sessions in {} \
                  (sessclust.on_outage = local)",
                 self.base.display()
             ));
         }
-        Ok((began, is_first))
+        Ok(outage)
     }
 
-    fn begin(&self) -> rustix::io::Result<(Used, bool)> {
+    fn begin(&self) -> rustix::io::Result<Outage> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         loop {
             let (file, is_new) = match rustix::fs::open(&self.state, flags, Mode::empty()) {
@@ -116,13 +126,15 @@ impl Refuge {
             };
             let stat = rustix::fs::fstat(&file)?;
             if goes_on(&stat) {
-                return Ok((Used::of(&stat), is_new));
+                let began = Used::of(&stat);
+                return Ok(Outage { began, is_first: is_new, was_over: false });
             }
             // One process says when an outage begins. The lock goes with the file.
             rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
             let stat = rustix::fs::fstat(&file)?;
             if goes_on(&stat) {
-                return Ok((Used::of(&stat), false));
+                let began = Used::of(&stat);
+                return Ok(Outage { began, is_first: false, was_over: true });
             }
             // A node that answers now and then makes no new outage each time.
             let ended = Duration::from_secs(u64::try_from(stat.st_ctime).unwrap_or(0));
@@ -134,7 +146,8 @@ impl Refuge {
                 rustix::fs::futimens(&file, &times)?;
             }
             rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)?;
-            return Ok((Used::of(&rustix::fs::fstat(&file)?), is_new));
+            let began = Used::of(&rustix::fs::fstat(&file)?);
+            return Ok(Outage { began, is_first: is_new, was_over: true });
         }
     }
 
@@ -151,9 +164,10 @@ impl Refuge {
         Ok(Some(Used::of(&stat)))
     }
 
-    /// Whether there was an outage and a node has answered since, as far as this machine has seen.
-    pub(super) fn is_over(&self) -> bool {
-        rustix::fs::lstat(&self.state).is_ok_and(|stat| !goes_on(&stat))
+    /// Whether the outage goes on, as far as this machine has seen.
+    pub(super) fn is_in_use(&self) -> Result<bool> {
+        let stat = rustix::fs::lstat(&self.state).map_err(|error| self.failed(error))?;
+        Ok(goes_on(&stat))
     }
 
     /// Locks the session's stand-in of the outage that began then, waiting up to `lock_wait`; a new

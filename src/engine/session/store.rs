@@ -1,7 +1,7 @@
 //! Where sessions are kept, seen from a request: this machine's disk, or the nodes of a pool.
 
 use super::id::{Digest, SessionId};
-use super::refuge::{Refuge, StandIn};
+use super::refuge::{Outage, Refuge, StandIn};
 use crate::cluster::{self, Cluster, Copy, Origin, Stamp};
 use crate::config::save_path::{NodeAddress, SavePath};
 use crate::config::{OnOutage, Placement, Settings};
@@ -487,13 +487,12 @@ impl Pool {
         Ok(found)
     }
 
-    /// Does on this machine what found no node, if the settings say so. `here` gets when the outage
-    /// began.
+    /// Does on this machine what found no node, if the settings say so.
     fn or_here<T>(
         &self,
         result: Result<T>,
         settings: &Settings,
-        here: impl FnOnce(&Refuge, Used) -> Result<T>,
+        here: impl FnOnce(&Refuge, Outage) -> Result<T>,
     ) -> Result<T> {
         let error = match result {
             Err(error)
@@ -503,11 +502,10 @@ impl Pool {
             }
             result => return result,
         };
-        let entered = self.refuge.enter(&error).map(|(began, is_first)| {
-            self.counters.add(Counter::Outages, u64::from(is_first));
-            began
+        let done = self.refuge.enter(&error).and_then(|outage| {
+            self.counters.add(Counter::Outages, u64::from(outage.is_first));
+            here(&self.refuge, outage)
         });
-        let done = entered.and_then(|began| here(&self.refuge, began));
         done.map_err(|failure| match failure.kind() {
             ErrorKind::Directory | ErrorKind::Io => {
                 let text = format!("{error}; nor can this machine keep it: {failure}");
@@ -657,21 +655,12 @@ impl Store {
                     tries += 1;
                     let mut is_too_late = false;
                     let locked = pool.lock(digest, open, script, settings);
-                    let no_node = |error: &Error| error.kind() == ErrorKind::NoNode;
-                    // A node may have answered others since it was asked here, and the session be
-                    // in the pool by now. Once, for other sessions may have nodes that answer all
-                    // the time.
-                    if tries == 1
-                        && settings.on_outage == OnOutage::Local
-                        && locked.as_ref().is_err_and(no_node)
-                        && pool.refuge.is_over()
-                    {
-                        continue;
-                    }
-                    let locked = pool.or_here(locked, settings, |refuge, began| {
-                        let locked = refuge.lock(began, digest, open, settings)?;
-                        // Who has waited for others may have waited for the end of the outage.
-                        is_too_late = tries == 1 && refuge.is_over();
+                    let locked = pool.or_here(locked, settings, |refuge, outage| {
+                        let locked = refuge.lock(outage.began, digest, open, settings)?;
+                        // A node may have answered others since this request has asked, or while it
+                        // has waited for them, and the session may be in the pool by now. Once, for
+                        // other sessions may have nodes that answer all the time.
+                        is_too_late = tries == 1 && (outage.was_over || !refuge.is_in_use()?);
                         pool.counters.add(Counter::LocalSessions, u64::from(!is_too_late));
                         Ok(locked.map(|(store, locked)| Locked::Local(store, locked)))
                     })?;
@@ -694,9 +683,9 @@ impl Store {
             Self::Local(store) => Ok(store.peek(digest, buffer, settings)?.map(Found::from)),
             Self::Pool(pool) => {
                 let found = pool.peek(digest, buffer, settings);
-                pool.or_here(found, settings, |refuge, began| {
+                pool.or_here(found, settings, |refuge, outage| {
                     pool.counters.add(Counter::LocalSessions, 1);
-                    refuge.peek(began, digest, buffer, settings)
+                    refuge.peek(outage.began, digest, buffer, settings)
                 })
             }
         }
@@ -710,8 +699,8 @@ impl Store {
                 let made = pool
                     .make_live()?
                     .run(async |cluster| cluster.make(digest, lifetime_s, settings).await);
-                pool.or_here(made, settings, |refuge, began| {
-                    refuge.lock(began, digest, Open::CreateNew, settings).map(|_| ())
+                pool.or_here(made, settings, |refuge, outage| {
+                    refuge.lock(outage.began, digest, Open::CreateNew, settings).map(|_| ())
                 })
             }
         }
@@ -736,8 +725,8 @@ impl Store {
                     cluster.overwrite(digest, data, lifetime_s, settings).await
                 });
                 pool.forget_here(&stored, digest, settings)?;
-                pool.or_here(stored, settings, |refuge, began| {
-                    let locked = refuge.lock(began, digest, Open::Create, settings)?;
+                pool.or_here(stored, settings, |refuge, outage| {
+                    let locked = refuge.lock(outage.began, digest, Open::Create, settings)?;
                     let (store, mut locked) = locked.expect("a file that is made if it is missing");
                     store.commit(&mut locked, data, lifetime_s, settings)
                 })
@@ -763,8 +752,8 @@ impl Store {
                 let touched = pool.make_live()?.run(async |cluster| {
                     cluster.touch_unlocked(digest, lifetime_s, settings).await
                 });
-                pool.or_here(touched, settings, |refuge, began| {
-                    let locked = refuge.lock(began, digest, Open::Existing, &at_once);
+                pool.or_here(touched, settings, |refuge, outage| {
+                    let locked = refuge.lock(outage.began, digest, Open::Existing, &at_once);
                     let store = refuge.used_store().expect("it was just used");
                     let locked = locked.map(|locked| locked.map(|(_, locked)| locked));
                     touch_file(store, locked, lifetime_s, settings)
