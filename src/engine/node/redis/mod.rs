@@ -21,7 +21,8 @@
 //! nobody gets in between. Three things end what a death leaves behind:
 //!
 //! * A grant that nobody took, since some of those who are counted have died: who comes next finds
-//!   it when he joins those who wait. One that was lost on its way ends with its lease.
+//!   it when he joins those who wait. One that was lost on its way ends [soon](GRANT_S), and the
+//!   next of those who wait gets another.
 //! * A lock that has ended with its holder: those who wait [poke](Redis::poke) now and then, over a
 //!   connection of their own, and it is granted to the first of them.
 //! * A count that is too high ends when nobody has come for a while. One that is too low is
@@ -55,6 +56,10 @@ const CAS_BYTES: usize = 8;
 
 /// How much longer than the one who came last waits all are counted who wait, in seconds.
 const COUNT_EXTRA_S: u64 = 60;
+
+/// Life of a grant, in seconds. Who waits makes it his own when it arrives, so it is short: one that
+/// goes to a connection whose client has given up keeps the session from everybody for that long.
+const GRANT_S: &[u8] = b"2";
 
 /// What the lock of nobody says behind its CAS.
 const GRANT: &[u8] = b"granted to the first who waits";
@@ -129,8 +134,6 @@ pub(super) struct Redis {
     /// Replicas that must have a record before it counts as stored, and how long they have for it.
     wait_replicas: u32,
     patience: Duration,
-    /// Life of the locks that were asked for last, in seconds: also that of a grant.
-    lease_s: u32,
     /// Requests that were sent in one write have the same.
     batch: u32,
     /// The way of what is sent now, if the server is one of a cluster.
@@ -316,7 +319,6 @@ impl Redis {
             numbers: fastrand::Rng::with_seed(seed),
             wait_replicas: service.access.wait_replicas,
             patience,
-            lease_s: 1,
             batch: 0,
             route: None,
             behind: Vec::new(),
@@ -477,9 +479,8 @@ impl Redis {
                     let keys =
                         [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
                     let keys = keys.each_ref().map(Vec::as_slice);
-                    let (grant, lease) = (self.draw(), self.lease_s.to_string());
-                    let (cas, grant) = (bytes(cas), bytes(grant));
-                    let arguments: [&[&[u8]]; 3] = [&[&cas], &[&grant, GRANT], &[lease.as_bytes()]];
+                    let (cas, grant) = (bytes(cas), bytes(self.draw()));
+                    let arguments: [&[&[u8]]; 3] = [&[&cas], &[&grant, GRANT], &[GRANT_S]];
                     self.call(
                         Script::Release,
                         &keys,
@@ -509,7 +510,6 @@ impl Redis {
     }
 
     fn add(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, tag: Option<Tag>) {
-        self.note_lease(key, ttl);
         let cas = self.draw();
         let (option, number) = life(ttl);
         let start = self.start();
@@ -535,7 +535,6 @@ impl Redis {
         cas: Option<Cas>,
         tag: Option<Tag>,
     ) {
-        self.note_lease(key, ttl);
         let (new, (option, number)) = (self.draw(), life(ttl));
         let old = cas.map_or_else(Vec::new, |cas| bytes(cas).to_vec());
         let new_bytes = bytes(new);
@@ -563,7 +562,7 @@ impl Redis {
         let names = Names::of(key.as_str());
         let keys = [names.name(b'r'), names.name(b'l'), names.name(b'w'), names.name(b'q')];
         let keys = keys.each_ref().map(Vec::as_slice);
-        let (new, grant, lease) = (self.draw(), self.draw(), self.lease_s.to_string());
+        let (new, grant) = (self.draw(), self.draw());
         let (new_bytes, lock, grant, (option, number)) =
             (bytes(new), bytes(lock), bytes(grant), life(ttl));
         let arguments: [&[&[u8]]; 7] = [
@@ -573,7 +572,7 @@ impl Redis {
             &[number.as_bytes()],
             &[&lock],
             &[&grant, GRANT],
-            &[lease.as_bytes()],
+            &[GRANT_S],
         ];
         let waits = self.waits_for(key, tag);
         let step = if waits { Step::ChangeAndWait(new) } else { Step::Change(Some(new)) };
@@ -588,14 +587,17 @@ impl Redis {
         lock: &Turn<'_>,
         patience: Duration,
     ) -> Result<Cas, Broken> {
-        self.note_lease(lock.key, lock.ttl);
         let names = Names::of(lock.key.as_str());
         let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
         let keys = keys.each_ref().map(Vec::as_slice);
-        let (cas, lease, count_s) = (self.draw(), self.lease_s.to_string(), count_s(patience));
+        let (cas, lease, count_s) = (self.draw(), lease_s(lock), count_s(patience));
         let cas_bytes = bytes(cas);
-        let arguments: [&[&[u8]]; 3] =
-            [&[&cas_bytes, lock.value], &[lease.as_bytes()], &[count_s.as_bytes()]];
+        let arguments: [&[&[u8]]; 4] = [
+            &[&cas_bytes, lock.value],
+            &[lease.as_bytes()],
+            &[GRANT_S],
+            &[count_s.as_bytes()],
+        ];
         self.begin();
         self.call(Script::Join, &keys, &arguments, Step::Join, None, false);
         self.buffered.flush().await?;
@@ -618,8 +620,7 @@ impl Redis {
     /// Makes a lock that was granted one's own. Not waited for: whether that was in time turns out
     /// when the CAS is used that it has then.
     pub(super) async fn claim(&mut self, lock: &Turn<'_>, granted: Cas) -> Result<Cas, Broken> {
-        self.note_lease(lock.key, lock.ttl);
-        let (name, cas, lease) = (name(lock.key.as_str()), self.draw(), self.lease_s.to_string());
+        let (name, cas, lease) = (name(lock.key.as_str()), self.draw(), lease_s(lock));
         let (granted, own) = (bytes(granted), bytes(cas));
         let arguments: [&[&[u8]]; 3] = [&[&granted], &[&own, lock.value], &[lease.as_bytes()]];
         self.begin();
@@ -631,14 +632,11 @@ impl Redis {
     /// Says that somebody waits for a lock, over another connection, and has it granted if it has
     /// ended. Its one answer is what the lock says now.
     pub(super) async fn poke(&mut self, lock: &Turn<'_>, patience: Duration) -> Result<(), Broken> {
-        self.note_lease(lock.key, lock.ttl);
         let names = Names::of(lock.key.as_str());
         let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
         let keys = keys.each_ref().map(Vec::as_slice);
-        let (grant, lease, count_s) =
-            (bytes(self.draw()), self.lease_s.to_string(), count_s(patience));
-        let arguments: [&[&[u8]]; 3] =
-            [&[&grant, GRANT], &[lease.as_bytes()], &[count_s.as_bytes()]];
+        let (grant, count_s) = (bytes(self.draw()), count_s(patience));
+        let arguments: [&[&[u8]]; 3] = [&[&grant, GRANT], &[GRANT_S], &[count_s.as_bytes()]];
         self.begin();
         self.call(Script::Poke, &keys, &arguments, Step::Poke, None, false);
         self.buffered.flush().await
@@ -664,12 +662,6 @@ impl Redis {
 
     fn draw(&mut self) -> Cas {
         Cas::new(self.numbers.u64(1..)).expect("more than 0")
-    }
-
-    fn note_lease(&mut self, key: Key<'_>, ttl: Ttl) {
-        if key.as_str().starts_with(LOCK) {
-            self.lease_s = u32::from(ttl).max(1);
-        }
     }
 
     /// Whether replicas are waited for: for a record, if anybody waits.
@@ -1185,6 +1177,11 @@ fn field(info: &[u8], name: &[u8]) -> Option<String> {
 /// How long those are counted who wait for so long, in seconds.
 fn count_s(patience: Duration) -> String {
     patience.as_secs().saturating_add(COUNT_EXTRA_S).to_string()
+}
+
+/// Life of a lock that is one's own, in seconds.
+fn lease_s(lock: &Turn<'_>) -> String {
+    u32::from(lock.ttl).max(1).to_string()
 }
 
 fn is_lock_of(lock: Key<'_>, record: Key<'_>) -> bool {
