@@ -160,13 +160,21 @@ apt_uri() {
 }
 
 # php_source MINOR: prints the path of PHP's source as Debian packages that version (such as 8.2),
-# and fetches it at the first time. A mirror may list a newest version that it does not have (yet),
-# so the newest that can be had is taken.
+# and fetches it at the first time. A mirror may list versions that it does not have (yet), so the
+# newest that can be had is taken, and if that is none, one that was listed before. Its tests are
+# those of another patch version then; php-suite compares handlers, not versions.
 php_source() {
-    local package=php$1 suite directory version
+    local package=php$1 suite directory version before digest
+    # Digests: SHA-256, as Debian's own list of sources had them.
     case $1 in
-        8.2) suite=bookworm ;;
-        8.4) suite=trixie ;;
+        8.2)
+            suite=bookworm before=8.2.32
+            digest=e02aa173c236c12791696254d607da680e6d5516f8f5c2339642de7c4f944bd2
+            ;;
+        8.4)
+            suite=trixie before=8.4.24
+            digest=e127be09a8506f4327c5cfa78a614b00d210714484ec215ce0011b4a03c00731
+            ;;
         *) die "PHP $1 is in no Debian release that this script knows" ;;
     esac
     directory=$target/debian/$suite/$package
@@ -180,6 +188,13 @@ php_source() {
             say "The source of $package $version cannot be had:" \
                 "$(grep -m1 404 "$directory/log" || tail -1 "$directory/log")"
         done
+    fi
+    if ! compgen -G "$directory/*.orig.tar.xz" > /dev/null; then
+        local name=${package}_$before.orig.tar.xz
+        # Compared with its digest before it has its name.
+        /usr/lib/apt/apt-helper "${apt[@]}" download-file \
+            "$(apt_uri debian)/pool/main/p/$package/$name" "$directory/$name" "SHA256:$digest" >&2 ||
+            say "Nor can $name, which was listed before."
     fi
     compgen -G "$directory/*.orig.tar.xz" || die "no source of $package in Debian $suite"
 }
