@@ -929,8 +929,8 @@ pub(super) fn copy_of(
     }
 }
 
-/// Between half of a pause and all of it, so that waiters do not march in step.
-fn jittered(pause: Duration, random: u128) -> Duration {
+/// Between half of a pause and all of it, so that those who wait do not march in step.
+pub(super) fn jittered(pause: Duration, random: u128) -> Duration {
     let half = pause / 2;
     half + half.mul_f64((random as u32) as f64 / f64::from(u32::MAX))
 }

@@ -24,6 +24,7 @@ on_each_service! {
     a_writer_whose_lease_ran_out_is_refused_while_another_holds_the_session,
     a_writer_whose_lease_ran_out_takes_the_lock_again_if_nobody_came,
     a_session_that_was_destroyed_meanwhile_stays_destroyed,
+    requests_that_destroy_a_session_at_once_do_not_keep_each_other_from_it,
     a_fresh_session_never_replaces_one_that_is_there,
     no_lock_is_ever_without_an_end,
     a_lock_that_is_renewed_outlives_its_lease,
@@ -244,6 +245,26 @@ fn a_session_that_was_destroyed_meanwhile_stays_destroyed(service: Service) {
     late.close();
     assert!(site.record(&shop).unwrap().is_tombstone);
     assert!(!site.request().knows(&shop));
+}
+
+/// None has the lock, so each replaces what the others have just stored, on two nodes.
+fn requests_that_destroy_a_session_at_once_do_not_keep_each_other_from_it(service: Service) {
+    const ROUNDS: usize = 200;
+    let Some(mut site) = PoolSite::start_on(service, 3) else { return };
+    site.settings.replicas = 2;
+    let shop = site.id();
+    site.put(&shop, b"cart");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let process = site.process();
+                for _ in 0..ROUNDS {
+                    process.request().session.destroy(id(&shop)).expect("it is destroyed");
+                }
+            });
+        }
+    });
+    assert_eq!(site.get(&shop), b"");
 }
 
 fn a_fresh_session_never_replaces_one_that_is_there(service: Service) {

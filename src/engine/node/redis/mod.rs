@@ -592,12 +592,8 @@ impl Redis {
         let keys = keys.each_ref().map(Vec::as_slice);
         let (cas, lease, count_s) = (self.draw(), lease_s(lock), count_s(patience));
         let cas_bytes = bytes(cas);
-        let arguments: [&[&[u8]]; 4] = [
-            &[&cas_bytes, lock.value],
-            &[lease.as_bytes()],
-            &[GRANT_S],
-            &[count_s.as_bytes()],
-        ];
+        let arguments: [&[&[u8]]; 4] =
+            [&[&cas_bytes, lock.value], &[lease.as_bytes()], &[GRANT_S], &[count_s.as_bytes()]];
         self.begin();
         self.call(Script::Join, &keys, &arguments, Step::Join, None, false);
         self.buffered.flush().await?;
