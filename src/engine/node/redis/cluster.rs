@@ -311,7 +311,11 @@ impl RedisCluster {
         if self.servers[index].redis.as_ref().is_some_and(|redis| redis.has_unasked_input()) {
             self.lose(index);
         }
-        let patience = self.left().min(self.connect_patience);
+        let left = self.left();
+        let (patience, limit) = match left < self.connect_patience {
+            true => (left, "what is left of the time for all"),
+            false => (self.connect_patience, "sessclust.connect_timeout"),
+        };
         let server = &mut self.servers[index];
         if server.redis.is_some() {
             return Ok(());
@@ -330,7 +334,7 @@ impl RedisCluster {
             Ok(Err(broken)) => broken,
             Err(_) => Broken::late(),
         };
-        let reason = broken.within(patience, "sessclust.connect_timeout");
+        let reason = broken.within(patience, limit);
         let reason = format!("cannot connect to {}: {reason}", server.endpoint);
         if broken.cause == Cause::Timeout {
             server.hung = Some((Instant::now(), reason.clone()));
