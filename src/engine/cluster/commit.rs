@@ -1060,10 +1060,11 @@ impl Cluster {
         if key.item_bytes(record_bytes) <= max {
             return Ok(());
         }
-        let address = self.nodes[node].address();
+        let (address, setting) =
+            (self.nodes[node].address(), self.nodes[node].item_bytes_setting());
         let text = format!(
             "session {digest} has {data_bytes} bytes, more than fit into an item of {max} bytes, \
-             the limit of node {address} (memcached -I), not saved"
+             the limit of node {address}{setting}, not saved"
         );
         Err(Error::new(ErrorKind::TooLarge, text))
     }

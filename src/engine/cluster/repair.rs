@@ -296,9 +296,8 @@ impl Cluster {
         }
         let item_bytes = keys.record().item_bytes(bytes.len());
         if self.nodes[node].item_bytes_max().is_some_and(|max| item_bytes > max) {
-            return Err(format!(
-                "node {address}: a session is larger than it takes (memcached -I)"
-            ));
+            let setting = self.nodes[node].item_bytes_setting();
+            return Err(format!("node {address}: a session is larger than it takes{setting}"));
         }
         let asked = [set(keys.record(), bytes, ttl, look.cas)];
         match self.exchange(node, &timeouts(settings), &asked).await.as_deref() {

@@ -279,6 +279,14 @@ impl Node {
         self.connection.as_ref().map(Connection::item_bytes_max)
     }
 
+    /// What raises that limit, to be said behind it; nothing does for a Redis.
+    pub fn item_bytes_setting(&self) -> &'static str {
+        match self.address.service {
+            Service::Memcached => " (memcached -I)",
+            Service::Redis(_) => "",
+        }
+    }
+
     /// The server's version and protocol, if it is connected.
     pub fn server(&self) -> Option<String> {
         self.connection.as_ref().map(Connection::server)
