@@ -73,7 +73,7 @@ pub(super) async fn secure(
 /// that waits in the kernel would never say it.
 ///
 /// And what a server says before it closes is worth more than that it has closed: why it refuses
-/// our certificate. So writing fails only when there is nothing to read.
+/// our certificate. So writing fails only when there is nothing to read, as long as that.
 struct Hesitant {
     stream: Box<dyn Stream>,
     hesitates: bool,
@@ -104,7 +104,7 @@ impl AsyncWrite for Hesitant {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match ready!(Pin::new(&mut self.stream).poll_write(context, bytes)) {
-            Err(_) if self.stream.has_input() => Poll::Ready(Ok(bytes.len())),
+            Err(_) if self.hesitates && self.stream.has_input() => Poll::Ready(Ok(bytes.len())),
             written => Poll::Ready(written),
         }
     }
