@@ -9,9 +9,13 @@ use sessclust_engine::config::save_path::SavePath;
 use sessclust_engine::machine::{Board, Queue};
 use sessclust_engine::node::System;
 use sessclust_engine::session::id::Digest;
+use sessclust_engine::{ErrorKind, Result};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
-use support::pool::PoolSite;
+use support::pool::{PoolSite, Server};
+use support::proxy::{Fault, Place};
 use support::redis::{Redis, key, wait_until};
 use support::{Child, LIFETIME_S, PATIENCE, digest};
 use tempfile::TempDir;
@@ -63,12 +67,16 @@ impl Machine {
 
     /// Locks the session and reads it.
     fn open(&mut self) -> String {
+        self.try_open().expect("the session")
+    }
+
+    fn try_open(&mut self) -> Result<String> {
         let opening = self.cluster.open(&self.digest, Origin::Sent, b"/shop.php", &self.settings);
-        self.runtime.block_on(opening).expect("the session");
-        match self.cluster.data(&self.digest) {
+        self.runtime.block_on(opening)?;
+        Ok(match self.cluster.data(&self.digest) {
             Copy::Data(data) => String::from_utf8(data.to_vec()).expect("a text"),
             _ => String::new(),
-        }
+        })
     }
 
     /// Stores it and gives it back.
@@ -160,6 +168,61 @@ fn the_next_one_has_the_session_three_round_trips_after_the_unlock_at_most() {
 
 fn requests(counts: &support::proxy::Counts) -> usize {
     counts.requests.values().sum()
+}
+
+/// The script has stored, and handed the lock on.
+#[test]
+fn an_answer_to_a_commit_that_is_lost_while_others_wait_is_found_out() {
+    let Some(site) = PoolSite::start_redis(1) else { return };
+    let mut holder = Machine::of(&site.save_path(&[0]), LEASE);
+    holder.sign(1);
+    assert_eq!(holder.open(), " 1");
+    let Server::Redis(server) = &site.nodes[0].server else { unreachable!() };
+    let url = server.url();
+    let mut waiter = Child::start(|parent| {
+        let data = Machine::of(&url, LEASE).open();
+        parent.say(data);
+        parent.wait();
+    });
+    await_waiters(server, 1);
+    site.proxy().reset();
+    site.proxy().plan(Place::Reply(0), Fault::CutBefore);
+    holder.commit("saved");
+    assert_eq!(site.proxy().counts().faults, 1);
+    assert!(site.proxy().log()[0].starts_with("EVALSHA"), "{:?}", site.proxy().log());
+    assert_eq!(waiter.line(), "saved");
+}
+
+/// As behind a firewall that has forgotten a connection: what is asked over others is answered.
+#[test]
+fn who_waits_over_a_connection_that_nobody_hears_gives_up_in_time() {
+    let Some(site) = PoolSite::start_redis(1) else { return };
+    let Server::Redis(server) = &site.nodes[0].server else { unreachable!() };
+    server.lock(SHOP);
+    let (url, proxy) = (site.save_path(&[0]), site.proxy());
+    let ((go, may_go), (says, said)) = (channel(), channel());
+    // Nobody waits for a thread that waits for ever; it ends with the proxy.
+    thread::spawn(move || {
+        let mut machine = Machine::of(&url, LEASE);
+        machine.settings.lock_wait = Duration::from_millis(100);
+        machine.settings.request_timeout = Duration::from_millis(300);
+        while may_go.recv().is_ok() {
+            says.send(machine.try_open().expect_err("it is locked")).ok();
+        }
+    });
+    let try_again = || {
+        proxy.reset();
+        go.send(()).expect("a thread");
+        let error = said.recv_timeout(PATIENCE).expect("an end");
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        proxy.log().iter().position(|request| request.starts_with("BLPOP"))
+    };
+    try_again();
+    let place = try_again().expect("it has waited");
+    proxy.plan(Place::Request(place), Fault::Swallow);
+    assert_eq!(try_again(), Some(place));
+    assert_eq!(proxy.faults(), [Fault::Swallow]);
+    assert_eq!(proxy.counts().connections, 1, "it has another one");
 }
 
 /// The lock of a machine that is gone: nobody gives it back, and nobody knows that it is dead.
