@@ -4,19 +4,29 @@
 mod support;
 
 use rustix::process::Signal;
+use sessclust_engine::cluster::{Cluster, Origin};
 use sessclust_engine::config::Settings;
 use sessclust_engine::config::credentials::Source;
+use sessclust_engine::config::save_path::{Endpoint, SavePath};
+use sessclust_engine::machine::{Board, Queue};
+use sessclust_engine::node::{Connecting, System, World};
 use sessclust_engine::stats::Counter;
 use sessclust_engine::{Error, ErrorKind, Result};
 use std::fs::{self, Permissions};
+use std::io::{self, Read, Write};
+use std::iter::repeat_with;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
-use support::PATIENCE;
+use std::time::{Duration, Instant, SystemTime};
 use support::certificates::Certificates;
 use support::pool::Process;
 use support::redis::{Redis, Reply, free_port, key, wait_until};
 use support::sentinels::{NAME, Sentinels};
+use support::{PATIENCE, digest};
+use tokio::runtime::Builder;
 
 const SHOP: &str = "0123456789abcdef0123456789";
 
@@ -70,6 +80,113 @@ fn a_sentinel_names_the_primary() {
     assert!(server.has(SHOP));
     assert_eq!(process.request().peek(SHOP), b"kept");
     assert_eq!(process.count(Counter::Reconnects), 0);
+}
+
+/// A sentinel that says these words, each to one who asks; how it is named.
+fn impostor(replies: impl Iterator<Item = String> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let name = listener.local_addr().expect("bound").to_string();
+    thread::spawn(move || {
+        // They stand until the last has been answered and gone.
+        let mut streams = Vec::new();
+        for reply in replies {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut question = Vec::new();
+            while !question.ends_with(b"+switch-master\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a question");
+                question.extend(byte);
+            }
+            stream.write_all(reply.as_bytes()).expect("a client");
+            streams.push(stream);
+        }
+        streams.pop().map(|mut last| last.read(&mut [0]));
+    });
+    name
+}
+
+/// In the protocol of Redis, where a number is not told from a text by its kind.
+fn array(words: &[&str]) -> String {
+    let bulk = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
+    format!("*{}\r\n{}", words.len(), words.iter().map(bulk).collect::<String>())
+}
+
+/// What a sentinel says to who asks for the primary and for news of it.
+fn naming(host: &str, port: u16) -> String {
+    let news = ["+promoted-slave", "+switch-master"];
+    let confirmed = news.map(|channel| array(&["subscribe", channel, "1"])).concat();
+    array(&[host, &port.to_string()]) + &confirmed
+}
+
+#[test]
+fn news_that_come_with_the_first_answer_are_heard() {
+    let (Some(old), Some(new)) = (Redis::start_tcp(&[]), Redis::start_tcp(&[])) else { return };
+    let name = |server: &Redis| naming("127.0.0.1", server.port());
+    let news = array(&["message", "+switch-master", "shop and where it was and is"]);
+    let sentinel = impostor([name(&old) + &news, name(&new)].into_iter());
+    Process::of(&path(&[&sentinel]), &settings()).put(SHOP, b"kept");
+    assert_eq!((old.has(SHOP), new.has(SHOP)), (false, true));
+}
+
+/// A machine that cannot resolve names, which it takes long to find out.
+struct Nameless;
+
+/// How long a server may take there, and how long that takes. Nobody can tell it from a process
+/// that stood still.
+const SOON: Duration = Duration::from_millis(20);
+const NOT_SOON: Duration = Duration::from_millis(100);
+
+impl World for Nameless {
+    fn now(&self) -> SystemTime {
+        System.now()
+    }
+
+    fn uptime(&self) -> Duration {
+        System.uptime()
+    }
+
+    fn random(&self) -> u128 {
+        System.random()
+    }
+
+    fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
+        match endpoint {
+            Endpoint::Tcp { host, .. } if host == "127.0.0.1" => System.connect(endpoint),
+            _ => {
+                thread::sleep(NOT_SOON);
+                Box::pin(async { Err(io::Error::other("no such name")) })
+            }
+        }
+    }
+}
+
+#[test]
+fn a_primary_whose_name_is_unknown_is_waited_for_as_long_as_is_allowed() {
+    let sentinel = impostor(repeat_with(|| naming("primary.example", 6379)));
+    let Ok(SavePath::Pool(nodes)) = SavePath::parse(path(&[&sentinel]).as_bytes()) else {
+        unreachable!("it is a server");
+    };
+    let lock_wait = Duration::from_millis(300);
+    let settings = Settings { connect_timeout: SOON, lock_wait, ..settings() };
+    let (says, said) = channel();
+    // Nobody waits for a thread that waits for ever.
+    thread::spawn(move || {
+        let memory = tempfile::tempdir().expect("a folder");
+        let board = Board::private(&Cluster::names(&nodes));
+        let (queue, counters) = (Queue::open_in(memory.path()), Box::leak(Box::default()));
+        let (world, board) = (Arc::new(Nameless), Arc::new(board));
+        let cluster = Cluster::new(nodes, settings.ring, world, queue, board, 1, counters);
+        let opening = async {
+            cluster.expect("a pool").open(&digest(SHOP), Origin::Sent, b"", &settings).await
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        says.send(runtime.block_on(opening)).ok();
+    });
+    let started = Instant::now();
+    let error = said.recv_timeout(PATIENCE).expect("an end").expect_err("nobody is there");
+    assert_eq!(error.kind(), ErrorKind::NoNode, "{error}");
+    assert!(error.to_string().contains("names primary.example:6379: no such name"), "{error}");
+    assert!(started.elapsed() >= lock_wait, "{:?}", started.elapsed());
 }
 
 #[test]
