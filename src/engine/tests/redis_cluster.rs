@@ -4,6 +4,7 @@
 mod support;
 
 use sessclust_engine::config::{Settings, WriteMode};
+use sessclust_engine::session::Access;
 use sessclust_engine::stats::Counter;
 use sessclust_engine::{ErrorKind, Result};
 use std::net::TcpListener;
@@ -51,6 +52,15 @@ fn said(server: &Redis, error: &str) -> u64 {
     let errors = server.cli(&["INFO", "errorstats"]);
     let count = errors.lines().find_map(|line| {
         line.trim_end().strip_prefix(&format!("errorstat_{error}:count="))?.parse().ok()
+    });
+    count.unwrap_or(0)
+}
+
+/// How often a server was told so.
+fn calls(server: &Redis, command: &str) -> u64 {
+    let stats = server.cli(&["INFO", "commandstats"]);
+    let count = stats.lines().find_map(|line| {
+        line.strip_prefix(&format!("cmdstat_{command}:calls="))?.split(',').next()?.parse().ok()
     });
     count.unwrap_or(0)
 }
@@ -206,6 +216,24 @@ fn a_session_on_its_way_is_found_and_saved_when_it_has_arrived() {
     request.close();
     assert!(cluster.nodes[1].has(&fresh));
     assert_eq!(process.count(Counter::BrokenConnections), 0);
+}
+
+/// The new server has stored it, so it is its replica that is waited for.
+#[test]
+fn replicas_of_the_server_that_has_stored_are_waited_for() {
+    let Some(cluster) = RedisCluster::start() else { return };
+    let process = Process::of(&cluster.url(), &Settings { redis_wait: 1, ..settings() });
+    let id = id_on(&cluster, 0);
+    process.put(&id, b"data");
+    let step = cluster.begin_move(slot(&cluster, &id), 1);
+    step.take(&[key("sc:r:", &id)]);
+    let before = calls(&cluster.nodes[1], "wait");
+    process.request().session.destroy(support::id(&id)).expect("destroyed");
+    assert_eq!(calls(&cluster.nodes[1], "wait"), before + 1);
+    assert_eq!(process.count(Counter::BrokenConnections), 0);
+    step.take_all();
+    step.end();
+    assert_eq!(process.request().peek(&id), b"");
 }
 
 #[test]
@@ -388,4 +416,46 @@ fn the_sessions_of_other_servers_do_without_one_that_is_gone() {
         is_saved
     });
     assert_eq!(process.request().peek(&lost), b"anew");
+}
+
+/// All are away for a moment, just when an answer that nobody waits for says where to go.
+#[test]
+fn a_cluster_that_was_away_is_not_given_up_for_one_server_later() {
+    let Some(mut cluster) = RedisCluster::start() else { return };
+    let delayed = Settings { write: WriteMode::Delayed, ..settings() };
+    let process = Process::of(&cluster.url(), &delayed);
+    let (moved, other) = (id_on(&cluster, 0), id_on(&cluster, 1));
+    process.put(&moved, b"1");
+    process.store.settle(&delayed);
+    let mut request = process.request();
+    request.open(&moved);
+    cluster.move_slot(slot(&cluster, &moved), 1);
+    // It must not be followed before they are away.
+    cluster.nodes[0].signal(rustix::process::Signal::STOP);
+    request.write(&moved, b"2").expect("sent");
+    request.close();
+    cluster.nodes[0].signal(rustix::process::Signal::CONT);
+    // What is asked next is answered when that is on its way.
+    wait_until("an answer", || said(&cluster.nodes[0], "MOVED") > 0);
+    said(&cluster.nodes[0], "MOVED");
+    cluster.nodes.iter_mut().for_each(Redis::kill);
+    process.store.settle(&delayed);
+    assert_eq!(process.count(Counter::DelayedFailures), 1);
+    cluster.nodes.iter_mut().for_each(Redis::restart);
+    wait_until("the cluster", || {
+        let is_up = |node: &Redis| node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
+        cluster.nodes.iter().all(is_up)
+    });
+    assert_eq!(process.count(Counter::NodesDown), 0);
+
+    let mut request = process.request();
+    let read = request.session.read(support::id(&other), Access::Unlocked).expect("an answer");
+    let loss = read.loss.as_ref().expect("nobody has heard of it").to_string();
+    assert!(loss.contains("is not saved") && loss.contains("no server of the cluster"), "{loss}");
+    let server = primary(&cluster, &other);
+    cluster.nodes[server].signal(rustix::process::Signal::STOP);
+    let brief = Settings { request_timeout: Duration::from_millis(300), ..settings() };
+    let text = "no answer within ";
+    expect_error(process.request_with(&brief).try_open(&other), ErrorKind::NoNode, text);
+    assert_eq!(process.count(Counter::NodesDown), 0);
 }

@@ -329,6 +329,7 @@ impl RedisCluster {
         let broken = match timeout(patience, opening).await {
             Ok(Ok(redis)) => {
                 (server.redis, server.hung) = (Some(Box::new(redis)), None);
+                self.is_unreachable = false;
                 return Ok(());
             }
             Ok(Err(broken)) => broken,
@@ -416,8 +417,7 @@ impl RedisCluster {
             }
         };
         self.busy = None;
-        (self.is_old, self.is_wrong, self.is_unreachable) = (false, false, false);
-        self.read_at = Instant::now();
+        (self.is_old, self.is_wrong, self.read_at) = (false, false, Instant::now());
         self.learn(index, ranges)
     }
 
