@@ -359,6 +359,26 @@ fn a_server_that_does_not_answer_is_no_way_in_and_no_hindrance() {
     assert_eq!(process.count(Counter::NodesDown), 1);
 }
 
+/// A request may have less time left than connecting may take.
+#[test]
+fn a_server_that_hangs_is_waited_for_as_long_as_there_is_time() {
+    // No other one takes its place meanwhile.
+    let options = ["--cluster-replica-no-failover", "yes"];
+    let Some(cluster) = RedisCluster::start_with(&options) else { return };
+    let process = process(&cluster);
+    process.put(&id_on(&cluster, 1), b"connected");
+    let id = id_on(&cluster, 0);
+    cluster.nodes[0].signal(rustix::process::Signal::STOP);
+    let brief = Settings { request_timeout: Duration::from_millis(300), ..settings() };
+    // The first is told of its own time; the next, soon enough behind it, why that was not enough.
+    let expected = format!("cannot connect to {}: no answer within ", cluster.nodes[0].name());
+    wait_until("one that is told", || {
+        let error = process.request_with(&brief).try_open(&id).expect_err("it hangs").to_string();
+        error.contains(&expected) && error.ends_with("ms (what is left of the time for all)")
+    });
+    assert_eq!(process.count(Counter::NodesDown), 0);
+}
+
 #[test]
 fn a_server_that_is_no_part_of_a_cluster_is_named_so() {
     let Some(server) = Redis::start_tcp(&[]) else { return };
