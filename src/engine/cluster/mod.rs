@@ -608,9 +608,15 @@ impl Cluster {
             return Ok(());
         }
         let until = Instant::now() + timeouts.failover;
+        let mut has_tried = false;
         loop {
-            let result = self.nodes[node].connect(&*self.world, timeouts).await;
+            let mut result = self.nodes[node].connect(&*self.world, timeouts).await;
             let is_expected = result.as_ref().is_err_and(|error| error.cause == Cause::Failover);
+            if is_expected && has_tried {
+                // It is not this process that is late time and again, but who resolves names.
+                result = result.map_err(Failure::awake);
+            }
+            has_tried = true;
             let is_over = Instant::now() >= until || !self.may_fail_over(node, timeouts);
             if !is_expected || is_over {
                 return result;

@@ -154,6 +154,11 @@ impl Failure {
         self
     }
 
+    /// The same of a process that did not stand still, however late it was.
+    pub fn awake(self) -> Self {
+        Self { was_asleep: false, ..self }
+    }
+
     /// Whether it is the node that could not be reached or has not answered, as far as can be told
     /// from here. What was cut may be connected to again. Of a cluster, other servers may answer.
     pub fn is_of_the_node(&self) -> bool {

@@ -10,7 +10,7 @@ use sessclust_engine::config::credentials::Source;
 use sessclust_engine::config::save_path::{Endpoint, SavePath};
 use sessclust_engine::machine::{Board, Queue};
 use sessclust_engine::node::{Connecting, System, World};
-use sessclust_engine::stats::Counter;
+use sessclust_engine::stats::{Counter, Counters};
 use sessclust_engine::{Error, ErrorKind, Result};
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
@@ -166,27 +166,30 @@ fn a_primary_whose_name_is_unknown_is_waited_for_as_long_as_is_allowed() {
     let Ok(SavePath::Pool(nodes)) = SavePath::parse(path(&[&sentinel]).as_bytes()) else {
         unreachable!("it is a server");
     };
-    let lock_wait = Duration::from_millis(300);
+    let lock_wait = Duration::from_millis(600);
     let settings = Settings { connect_timeout: SOON, lock_wait, ..settings() };
     let (says, said) = channel();
     // Nobody waits for a thread that waits for ever.
     thread::spawn(move || {
         let memory = tempfile::tempdir().expect("a folder");
         let board = Board::private(&Cluster::names(&nodes));
-        let (queue, counters) = (Queue::open_in(memory.path()), Box::leak(Box::default()));
-        let (world, board) = (Arc::new(Nameless), Arc::new(board));
+        let counters: &'static Counters = Box::leak(Box::default());
+        let (world, queue) = (Arc::new(Nameless), Queue::open_in(memory.path()));
+        let board = Arc::new(board);
         let cluster = Cluster::new(nodes, settings.ring, world, queue, board, 1, counters);
         let opening = async {
             cluster.expect("a pool").open(&digest(SHOP), Origin::Sent, b"", &settings).await
         };
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        says.send(runtime.block_on(opening)).ok();
+        says.send((runtime.block_on(opening), counters.get(Counter::NodesDown))).ok();
     });
     let started = Instant::now();
-    let error = said.recv_timeout(PATIENCE).expect("an end").expect_err("nobody is there");
+    let (result, nodes_down) = said.recv_timeout(PATIENCE).expect("an end");
+    let error = result.expect_err("nobody is there");
     assert_eq!(error.kind(), ErrorKind::NoNode, "{error}");
     assert!(error.to_string().contains("names primary.example:6379: no such name"), "{error}");
     assert!(started.elapsed() >= lock_wait, "{:?}", started.elapsed());
+    assert_eq!(nodes_down, 1, "others of this machine need not wait as long");
 }
 
 #[test]
