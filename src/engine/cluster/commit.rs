@@ -963,8 +963,8 @@ impl Cluster {
                 found.stamp == Some(stamp) && !self.nodes[found.node].awaits_replicas()
             };
             let base = survey.newest.as_ref().map(|base| base.record);
-            // Somebody has destroyed it meanwhile, with what is newer than ours: that is as it would be
-            // if ours had been there before.
+            // Somebody has destroyed it meanwhile, with what is newer than ours: that is as it
+            // would be if ours had been there before.
             if let Content::Tombstone = content
                 && let Some(base) = base.filter(|base| base.is_tombstone)
                 && first.is_some_and(|first| first < base.stamp)

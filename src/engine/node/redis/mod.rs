@@ -57,8 +57,9 @@ const CAS_BYTES: usize = 8;
 /// How much longer than the one who came last waits all are counted who wait, in seconds.
 const COUNT_EXTRA_S: u64 = 60;
 
-/// Life of a grant, in seconds. Who waits makes it his own when it arrives, so it is short: one that
-/// goes to a connection whose client has given up keeps the session from everybody for that long.
+/// Life of a grant, in seconds. Who waits makes it his own when it arrives, so it is short: one
+/// that goes to a connection whose client has given up keeps the session from everybody for that
+/// long.
 const GRANT_S: &[u8] = b"2";
 
 /// What the lock of nobody says behind its CAS.
