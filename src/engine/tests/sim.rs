@@ -828,7 +828,7 @@ fn a_simulated_server_answers_as_redis_does() {
             2 => ("touch", &item, &["EXPIRE", "1000"]),
             3 => ("remove", &item, &[&old]),
             4 => ("release", &lrwq, &[&lock, &grant, "1000"]),
-            5 => ("join", &lrwq, &[&value, "1000", "1000"]),
+            5 => ("join", &lrwq, &[&value, "1000", "1000", "1000"]),
             6 => ("poke", &lrwq, &[&grant, "1000", "1000"]),
             7 => ("leave", &["q"], &[]),
             8 => ("SET", &item, &[&value, "NX", "EX", "1000"]),
