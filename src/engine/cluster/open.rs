@@ -675,7 +675,12 @@ impl Cluster {
             look_at = Instant::now() + QUEUE_LOOK;
             let seen = watch.poke_queue(&*self.world, &holding.timeouts, &turn, limit).await;
             match self.noted(node, seen) {
-                Ok(lock) => {
+                // The server had nobody to give it to: it has lost what waits here.
+                Ok((true, _)) => {
+                    self.nodes[node].close();
+                    return Ok(());
+                }
+                Ok((false, lock)) => {
                     patience.saw(&lock);
                     self.hand_on(&mut watch, node, &lock, patience, holding).await;
                 }

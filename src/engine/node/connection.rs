@@ -90,9 +90,12 @@ impl Connection {
         match &mut self.protocol {
             Protocol::Redis(redis) => {
                 let cas = redis.join(lock, patience).await?;
-                redis.joined(world, cas, late).await
+                Ok(Joined::of(cas, redis.queued(world, late).await?))
             }
-            Protocol::Cluster(cluster) => cluster.join(world, lock, patience, late).await,
+            Protocol::Cluster(cluster) => {
+                let cas = cluster.join(world, lock, patience).await?;
+                Ok(Joined::of(cas, cluster.queued(world, late).await?))
+            }
             Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
         }
     }
@@ -120,21 +123,26 @@ impl Connection {
         }
     }
 
-    /// Says over another connection that somebody waits for a lock. Gives what that says now.
+    /// Says over another connection that somebody waits for a lock. Gives whether a grant lies there
+    /// that nobody has taken, and what the lock says now.
     pub(super) async fn poke(
         &mut self,
         world: &dyn World,
         lock: &Turn<'_>,
         patience: Duration,
         late: &mut Vec<Late>,
-    ) -> Result<Answer, Broken> {
+    ) -> Result<(bool, Answer), Broken> {
         match &mut self.protocol {
-            Protocol::Redis(redis) => redis.poke(lock, patience).await?,
-            Protocol::Cluster(cluster) => cluster.poke(world, lock, patience).await?,
-            Protocol::Meta(_) | Protocol::Classic(..) => return Err(no_queue()),
+            Protocol::Redis(redis) => {
+                redis.poke(lock, patience).await?;
+                redis.queued(world, late).await
+            }
+            Protocol::Cluster(cluster) => {
+                cluster.poke(world, lock, patience).await?;
+                cluster.queued(world, late).await
+            }
+            Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
         }
-        let said = self.receive(world, late).await?.pop();
-        said.ok_or_else(|| Broken::nonsense("no answer"))
     }
 
     /// Makes a lock that was granted one's own. Not waited for. None where a slot may move, and

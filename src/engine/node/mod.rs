@@ -533,8 +533,9 @@ impl Node {
         self.judge(result, timeouts)
     }
 
-    /// Has a lock that has ended granted to the first who waits for it; says what it says now. To
-    /// be asked over another connection than the one that waits.
+    /// Has a lock that has ended granted to the first who waits for it. Says whether a grant lies
+    /// there that nobody has taken, which is none who waits, and what the lock says now. To be asked
+    /// over another connection than the one that waits.
     ///
     /// # Errors
     /// [`Failure`]; the connection is closed then.
@@ -544,7 +545,7 @@ impl Node {
         timeouts: &Timeouts,
         lock: &Turn<'_>,
         patience: Duration,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<(bool, Answer), Failure> {
         self.ready(world, timeouts).await?;
         let connection = self.connection.as_mut().expect("it was made ready");
         connection.set_patience(timeouts.request);

@@ -11,7 +11,7 @@ use sessclust_engine::node::System;
 use sessclust_engine::session::id::Digest;
 use sessclust_engine::{ErrorKind, Result};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::pool::{PoolSite, Server};
@@ -193,27 +193,36 @@ fn an_answer_to_a_commit_that_is_lost_while_others_wait_is_found_out() {
     assert_eq!(waiter.line(), "saved");
 }
 
+/// One who opens the session whenever it is told to, waiting for so long at most. Nobody waits for
+/// its thread, should it wait for ever; it ends with the proxy.
+fn opening(url: String) -> (Sender<Duration>, Receiver<Result<String>>) {
+    let ((go, may_go), (says, said)) = (channel(), channel());
+    thread::spawn(move || {
+        let mut machine = Machine::of(&url, LEASE);
+        machine.settings.request_timeout = Duration::from_millis(300);
+        while let Ok(lock_wait) = may_go.recv() {
+            machine.settings.lock_wait = lock_wait;
+            says.send(machine.try_open()).ok();
+        }
+    });
+    (go, said)
+}
+
+/// How long one waits who is not meant to get it.
+const BRIEFLY: Duration = Duration::from_millis(100);
+
 /// As behind a firewall that has forgotten a connection: what is asked over others is answered.
 #[test]
 fn who_waits_over_a_connection_that_nobody_hears_gives_up_in_time() {
     let Some(site) = PoolSite::start_redis(1) else { return };
     let Server::Redis(server) = &site.nodes[0].server else { unreachable!() };
     server.lock(SHOP);
-    let (url, proxy) = (site.save_path(&[0]), site.proxy());
-    let ((go, may_go), (says, said)) = (channel(), channel());
-    // Nobody waits for a thread that waits for ever; it ends with the proxy.
-    thread::spawn(move || {
-        let mut machine = Machine::of(&url, LEASE);
-        machine.settings.lock_wait = Duration::from_millis(100);
-        machine.settings.request_timeout = Duration::from_millis(300);
-        while may_go.recv().is_ok() {
-            says.send(machine.try_open().expect_err("it is locked")).ok();
-        }
-    });
+    let proxy = site.proxy();
+    let (go, said) = opening(site.save_path(&[0]));
     let try_again = || {
         proxy.reset();
-        go.send(()).expect("a thread");
-        let error = said.recv_timeout(PATIENCE).expect("an end");
+        go.send(BRIEFLY).expect("a thread");
+        let error = said.recv_timeout(PATIENCE).expect("an end").expect_err("it is locked");
         assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
         proxy.log().iter().position(|request| request.starts_with("BLPOP"))
     };
@@ -223,6 +232,34 @@ fn who_waits_over_a_connection_that_nobody_hears_gives_up_in_time() {
     assert_eq!(try_again(), Some(place));
     assert_eq!(proxy.faults(), [Fault::Swallow]);
     assert_eq!(proxy.counts().connections, 1, "it has another one");
+}
+
+/// What it waits for never comes, and yet the connection seems to stand. Whatever it is granted is
+/// for nobody.
+#[test]
+fn who_waits_over_a_connection_that_the_server_has_lost_joins_again() {
+    let Some(site) = PoolSite::start_redis(1) else { return };
+    let Server::Redis(server) = &site.nodes[0].server else { unreachable!() };
+    let mut holder = Machine::of(&server.url(), LEASE);
+    holder.open();
+    let proxy = site.proxy();
+    let (go, said) = opening(site.save_path(&[0]));
+    let mut place = None;
+    for _ in 0..2 {
+        proxy.reset();
+        go.send(BRIEFLY).expect("a thread");
+        said.recv_timeout(PATIENCE).expect("an end").expect_err("it is locked");
+        place = proxy.log().iter().position(|request| request.starts_with("BLPOP"));
+    }
+    proxy.plan(Place::Request(place.expect("it has waited")), Fault::Swallow);
+    go.send(PATIENCE).expect("a thread");
+    proxy.wait_for("the fault", |counts| counts.faults == 1);
+    holder.commit("data");
+    let given = Instant::now();
+    assert_eq!(said.recv_timeout(PATIENCE).expect("an end").expect("the session"), "data");
+    // Who waits looks once a second.
+    let cost = given.elapsed();
+    assert!(cost < Duration::from_secs(1) + SLACK, "{cost:?}");
 }
 
 /// The lock of a machine that is gone: nobody gives it back, and nobody knows that it is dead.

@@ -25,9 +25,9 @@ use crate::limits::{
     CLUSTER_HUNG_PAUSE, CLUSTER_MAP_PAUSE, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN,
     CLUSTER_SERVERS_MAX,
 };
-use crate::node::{Answer, Broken, Cause, Joined, Late, Tag, Turn, World};
+use crate::node::{Answer, Broken, Cause, Late, Tag, Turn, World};
 use crate::wire::memcached::meta::Request;
-use crate::wire::memcached::{Key, ServerError};
+use crate::wire::memcached::{Cas, Key, ServerError};
 use crate::wire::redis::cluster::{Place, Range};
 use crate::wire::redis::{ErrorCode, Redirect, SLOTS, slot};
 use std::time::Duration;
@@ -202,11 +202,9 @@ impl RedisCluster {
         world: &dyn World,
         lock: &Turn<'_>,
         patience: Duration,
-        late: &mut Vec<Late>,
-    ) -> Result<Joined, Broken> {
-        let cas = self.server_of(world, lock.key).await?.join(lock, patience).await;
-        let cas = self.sent(cas).await?;
-        self.joined(world, cas, late).await
+    ) -> Result<Cas, Broken> {
+        let sent = self.server_of(world, lock.key).await?.join(lock, patience).await;
+        self.sent(sent).await
     }
 
     /// See [`Redis::block`].

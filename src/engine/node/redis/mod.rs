@@ -22,7 +22,8 @@
 //!
 //! * A grant that nobody took, since some of those who are counted have died: who comes next finds
 //!   it when he joins those who wait. One that was lost on its way ends [soon](GRANT_S), and the
-//!   next of those who wait gets another.
+//!   next of those who wait gets another. If his connection is dead too, without his having heard of
+//!   it, that one lies there when he pokes the next time: so he knows, and joins again.
 //! * A lock that has ended with its holder: those who wait [poke](Redis::poke) now and then, over a
 //!   connection of their own, and it is granted to the first of them.
 //! * A count that is too high ends when nobody has come for a while. One that is too low is
@@ -220,7 +221,8 @@ pub(super) enum Got {
     /// Nothing that anybody waits for.
     Nothing,
     Answer(Answer),
-    Joined(bool, Answer),
+    /// What those who wait are told when they join or poke.
+    Queued(bool, Answer),
     /// None: the time is up.
     Grant(Option<Grant>),
     /// So many replicas have it.
@@ -253,6 +255,17 @@ pub enum Joined {
     },
     /// Somebody has it; this is what the lock says. A [`Grant`] will come.
     Waiting(Answer),
+}
+
+impl Joined {
+    /// What a server has said to one who would have the lock with this CAS.
+    pub(super) fn of(cas: Cas, (is_taken, item): (bool, Answer)) -> Self {
+        match item {
+            Answer::ServerError(_, text) => Self::Refused(text),
+            record if is_taken => Self::Taken { cas, record },
+            lock => Self::Waiting(lock),
+        }
+    }
 }
 
 /// The four keys of a session.
@@ -582,7 +595,7 @@ impl Redis {
     }
 
     /// Takes a lock that is free, or joins those who wait for it, for `patience` at most; what has
-    /// come of it, [`Answers::joined`] says. Gives the CAS that the lock has if it was free.
+    /// come of it, [`Answers::queued`] says. Gives the CAS that the lock has if it was free.
     pub(super) async fn join(
         &mut self,
         lock: &Turn<'_>,
@@ -627,7 +640,8 @@ impl Redis {
     }
 
     /// Says that somebody waits for a lock, over another connection, and has it granted if it has
-    /// ended. Its one answer is what the lock says now.
+    /// ended. What has come of it, [`Answers::queued`] says: whether a grant lies there that nobody
+    /// has taken, and what the lock says now.
     pub(super) async fn poke(&mut self, lock: &Turn<'_>, patience: Duration) -> Result<(), Broken> {
         let names = Names::of(lock.key.as_str());
         let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
@@ -853,21 +867,17 @@ pub(super) trait Answers {
         Ok(())
     }
 
-    /// Waits for the outcome of [`Redis::join`], which has given `cas`.
-    async fn joined(
+    /// Waits for the outcome of [`Redis::join`] or [`Redis::poke`].
+    async fn queued(
         &mut self,
         world: &dyn World,
-        cas: Cas,
         late: &mut Vec<Late>,
-    ) -> Result<Joined, Broken> {
+    ) -> Result<(bool, Answer), Broken> {
         loop {
             self.redirect(world, late).await?;
             match self.receive().await? {
-                (_, Got::Joined(true, record)) => return Ok(Joined::Taken { cas, record }),
-                (_, Got::Joined(false, lock)) => return Ok(Joined::Waiting(lock)),
-                (None, Got::Answer(Answer::ServerError(_, text))) => {
-                    return Ok(Joined::Refused(text));
-                }
+                (_, Got::Queued(is_so, item)) => return Ok((is_so, item)),
+                (None, Got::Answer(error @ Answer::ServerError(..))) => return Ok((false, error)),
                 (tag, Got::Answer(answer)) => {
                     late.extend(tag.map(|tag| Late { tag, answer: Some(answer) }));
                 }
@@ -1028,7 +1038,7 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
     }
     let is_nonsense = || Broken::nonsense("an answer of another kind than was asked for");
     Ok(Got::Answer(match (step, reply) {
-        (Step::Get | Step::Poke, item) => value(item).ok_or_else(is_nonsense)?,
+        (Step::Get, item) => value(item).ok_or_else(is_nonsense)?,
         (Step::Look, Reply::Array(parts)) => match &parts[..] {
             [item, Reply::Integer(left_ms)] => {
                 let left = u64::try_from(*left_ms).map_or(Duration::MAX, Duration::from_millis);
@@ -1050,9 +1060,9 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
         (Step::Wait, Reply::Integer(replicas)) => return Ok(Got::Replicas(*replicas)),
         (Step::Touch, Reply::Bulk(b"")) => Answer::Missing,
         (Step::Touch, Reply::Bulk(cas)) => Answer::Done { cas: cas_of(cas) },
-        (Step::Join, Reply::Array(parts)) => match &parts[..] {
-            [Reply::Integer(is_taken @ (0 | 1)), item] => {
-                return Ok(Got::Joined(*is_taken == 1, value(item).ok_or_else(is_nonsense)?));
+        (Step::Join | Step::Poke, Reply::Array(parts)) => match &parts[..] {
+            [Reply::Integer(is_so), item] => {
+                return Ok(Got::Queued(*is_so > 0, value(item).ok_or_else(is_nonsense)?));
             }
             _ => return Err(is_nonsense()),
         },
