@@ -662,7 +662,8 @@ impl Cluster {
             let is_weak =
                 |index: &usize| !holding.seats[*index].is_secure(self, holding.timeouts.request);
             let weak: Vec<usize> = (0..holding.seats.len()).filter(is_weak).collect();
-            if weak.is_empty() {
+            // A look may take as long as a node that hangs is waited for, and they have to last.
+            if weak.is_empty() && !self.look_again(holding).await? {
                 break;
             }
             let mut failed = Vec::new();
@@ -743,15 +744,15 @@ impl Cluster {
 
     /// Reads again what was read long before the last lock was granted. Who destroys a session
     /// needs no lock: his tombstone is newer than all that is stored under locks of that time, but
-    /// not than what is stored under one that was taken again later.
-    async fn look_again(&mut self, holding: &mut Holding) -> Result<()> {
+    /// not than what is stored under one that was taken again later. Says whether anything was read.
+    async fn look_again(&mut self, holding: &mut Holding) -> Result<bool> {
         let is_old =
             |index: &usize| holding.seats[*index].known + LOCK_LEASE_MARGIN < holding.granted;
         let old: Vec<usize> = (0..holding.seats.len()).filter(is_old).collect();
         if old.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        let keys = Keys::of(&holding.digest);
+        let (keys, since) = (Keys::of(&holding.digest), Instant::now());
         let ask = |index: &usize| (holding.seats[*index].node, vec![get(keys.record())]);
         let asked: Vec<_> = old.iter().map(ask).collect();
         let results = self.exchange_all_again(&holding.timeouts, &asked).await;
@@ -763,6 +764,7 @@ impl Cluster {
             match result {
                 Ok(answers) => {
                     self.take_record(holding, index, answers.into_iter().next(), lock)?;
+                    holding.seats[index].known = since;
                 }
                 Err(_) => silent.push(node),
             }
@@ -770,7 +772,7 @@ impl Cluster {
         for node in silent {
             self.drop_out(holding, node);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Somebody else has the lock that this request has lost.

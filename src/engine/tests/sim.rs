@@ -604,6 +604,25 @@ fn a_lock_that_is_taken_again_does_not_revive_what_was_destroyed() {
     });
 }
 
+/// A commit reads a node again, and stands still in that. What is left of its locks was enough
+/// before; afterwards they are renewed.
+#[test]
+fn locks_last_while_a_node_is_read_again() {
+    scene(3, 2, async |scene| {
+        scene.does(C, Act::Commit).await;
+        let request = scene.start(B, Act::Commit, 3000);
+        scene.opened().await;
+        // That lock is taken again when both are to be renewed, after a third of the lease.
+        scene.network.cut(B, 1);
+        pass(2000).await;
+        scene.network.trap(B, 0, "mg sc:r:", Then::Freeze);
+        scene.frozen(B).await;
+        pass(2400).await;
+        scene.network.thaw(B);
+        assert!(done(request).await);
+    });
+}
+
 /// Two nodes refuse what somebody stores who has stood still, and one of them dies before it can be
 /// asked what it has: the other one's answer is still that one's.
 #[test]
