@@ -1099,6 +1099,9 @@ impl Group {
         self.disturb(node, trouble, random);
         self.proxies[node].heal();
         self.proxies[node].accept();
+        // Who finds only later that a connection has stalled takes the node for one that hangs, and
+        // by then another one is in trouble.
+        self.proxies[node].cut();
         processes.iter().for_each(|process| process.trust(node));
         for index in 0..SESSIONS {
             if matches!(trouble, Trouble::Restarts) {
