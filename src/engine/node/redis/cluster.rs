@@ -348,6 +348,10 @@ impl RedisCluster {
     /// Reads which server has which slots, from the first that tells. One that hangs leaves half
     /// of the time to the others.
     async fn read_map(&mut self, world: &dyn World) -> Result<(), Broken> {
+        // Without time nobody is asked, which says nothing about the cluster.
+        if self.left().is_zero() {
+            return Err(Broken::late());
+        }
         let (mut said, mut is_busy) = (Vec::new(), false);
         let mut endpoints = self.endpoints(world);
         while let Some(endpoint) = endpoints.pop() {
