@@ -744,7 +744,7 @@ impl Cluster {
 
     /// Reads again what was read long before the last lock was granted. Who destroys a session
     /// needs no lock: his tombstone is newer than all that is stored under locks of that time, but
-    /// not than what is stored under one that was taken again later. Says whether anything was read.
+    /// not than what is stored under one that was taken again later. Says whether that was needed.
     async fn look_again(&mut self, holding: &mut Holding) -> Result<bool> {
         let is_old =
             |index: &usize| holding.seats[*index].known + LOCK_LEASE_MARGIN < holding.granted;

@@ -123,8 +123,8 @@ impl Connection {
         }
     }
 
-    /// Says over another connection that somebody waits for a lock. Gives whether a grant lies there
-    /// that nobody has taken, and what the lock says now.
+    /// Says over another connection that somebody waits for a lock. Gives whether a grant lies
+    /// there that nobody has taken, and what the lock says now.
     pub(super) async fn poke(
         &mut self,
         world: &dyn World,

@@ -534,8 +534,8 @@ impl Node {
     }
 
     /// Has a lock that has ended granted to the first who waits for it. Says whether a grant lies
-    /// there that nobody has taken, which is none who waits, and what the lock says now. To be asked
-    /// over another connection than the one that waits.
+    /// there that nobody has taken, though whoever waits would at once, and what the lock says now.
+    /// To be asked over another connection than the one that waits.
     ///
     /// # Errors
     /// [`Failure`]; the connection is closed then.

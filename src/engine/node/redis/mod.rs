@@ -22,8 +22,8 @@
 //!
 //! * A grant that nobody took, since some of those who are counted have died: who comes next finds
 //!   it when he joins those who wait. One that was lost on its way ends [soon](GRANT_S), and the
-//!   next of those who wait gets another. If his connection is dead too, without his having heard of
-//!   it, that one lies there when he pokes the next time: so he knows, and joins again.
+//!   next of those who wait gets another. If his connection is dead too, without his having heard
+//!   of it, that one lies there when he pokes the next time: so he knows, and joins again.
 //! * A lock that has ended with its holder: those who wait [poke](Redis::poke) now and then, over a
 //!   connection of their own, and it is granted to the first of them.
 //! * A count that is too high ends when nobody has come for a while. One that is too low is
