@@ -1287,7 +1287,7 @@ fn random_trouble_of_one_node_at_a_time_is_not_noticed(service: Service) {
     let Some(groups) = groups.collect::<Option<Vec<_>>>() else { return };
     let mut random = seeded();
     let started = Instant::now();
-    let episodes = requests(4_800) / (GROUPS * EPISODE);
+    let episodes = requests(3_200) / (GROUPS * EPISODE);
     thread::scope(|scope| {
         for group in &groups {
             let random = random.fork();
