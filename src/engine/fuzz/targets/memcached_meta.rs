@@ -149,7 +149,7 @@ fn check_requests(input: &[u8]) {
     encode(&set(Condition::Absent), &mut output);
     encode(&Request::Delete { key, cas, is_quiet: true, opaque }, &mut output);
     encode(&set(Condition::Unchanged(cas)), &mut output);
-    encode(&Request::Get { key, opaque }, &mut output);
+    encode(&Request::Get { key, wants_life: value.is_empty(), opaque }, &mut output);
     encode(&Request::Touch { key, ttl, opaque }, &mut output);
 
     let mut rest = &output[..];
