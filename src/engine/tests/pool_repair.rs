@@ -9,6 +9,7 @@ use sessclust_engine::machine::{Board, Queue};
 use sessclust_engine::node::System;
 use sessclust_engine::stats::Counters;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::pool::{PoolSite, Service, lock_key, record_key, redis_key};
 use support::proxy::{Fault, Place};
@@ -296,7 +297,7 @@ fn repairs_among_requests_cost_no_increment(service: Service) {
     let Some(mut case) = Case::start(service, 3) else { return };
     case.site.settings.replicas = 2;
     let (site, shop, second) = (&case.site, case.shop.as_str(), case.list[1]);
-    let mut repaired = 0;
+    let (mut repaired, written) = (0, AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let work = || {
             let mut request = site.request();
@@ -305,11 +306,19 @@ fn repairs_among_requests_cost_no_increment(service: Service) {
                 let number = text.parse::<usize>().unwrap_or(0) + 1;
                 request.write(shop, number.to_string().as_bytes()).expect("a write");
                 request.close();
+                written.fetch_add(1, SeqCst);
             }
         };
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
         let (mut tool, mut raw) = (Tool::new(site), site.raw(second));
+        let mut seen = usize::MAX;
         while !workers.iter().all(|worker| worker.is_finished()) {
+            // A write gives up when its copy is taken again and again.
+            let now = written.load(SeqCst);
+            if std::mem::replace(&mut seen, now) == now {
+                std::thread::yield_now();
+                continue;
+            }
             raw.take(&record_key(shop));
             let done = tool.repair(shop, case.list[0]);
             assert!(done.failures.is_empty() && done.damaged == 0, "{done:?}");
