@@ -114,9 +114,9 @@ pub fn folder() -> TempDir {
 /// The extension under test: `SESSCLUST_SO`, or built here, once, into the target folder of this
 /// test.
 ///
-/// `cargo test` itself leaves a cdylib only in `deps/`, without the release profile. What it tells
-/// its tests about their package is not passed on: other crates would be built anew for it, and
-/// again by the next script.
+/// `cargo test` itself leaves a cdylib only in `deps/`, without the release profile. In the
+/// environment that it gives its tests, crates of others are built anew, and so they are by the next
+/// script: `script/test` names the extension.
 pub fn extension() -> &'static Path {
     static EXTENSION: OnceLock<PathBuf> = OnceLock::new();
     EXTENSION.get_or_init(|| {
@@ -125,15 +125,12 @@ pub fn extension() -> &'static Path {
         }
         let test = env::current_exe().unwrap();
         let target = test.ancestors().nth(3).expect("target/debug/deps/test");
-        let mut build = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/script/build"));
-        build.arg("--quiet").env("CARGO_TARGET_DIR", target).stdout(Stdio::null());
-        for (name, _) in env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-                build.env_remove(&name);
-            }
-        }
-        assert!(build.status().unwrap().success(), "script/build failed");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--quiet", "--target-dir"])
+            .arg(target)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(built.unwrap().success(), "cargo build --release failed");
         target.join("release/libsessclust.so")
     })
 }
