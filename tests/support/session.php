@@ -104,6 +104,7 @@ $commands = [
     'pid' => fn() => getmypid(),
     'descriptors' => fn() => count(scandir('/proc/self/fd')),
     'counter' => fn(string $name) => sessclust_stats()['counters'][$name],
+    'nodes_up' => fn() => count(array_keys(array_column(sessclust_nodes(), 'state'), 'up')),
     'increment' => function (string $id) {
         open($id);
         increment();
