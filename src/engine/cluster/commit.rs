@@ -704,6 +704,7 @@ impl Cluster {
                 error = Some(failure);
             }
         }
+        // Nothing is left to read, unless all rounds were needed.
         self.look_again(holding).await?;
         // Taken again just now, or by the thread that renews them.
         for index in 0..holding.seats.len() {
