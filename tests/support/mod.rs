@@ -115,8 +115,8 @@ pub fn folder() -> TempDir {
 /// test.
 ///
 /// `cargo test` itself leaves a cdylib only in `deps/`, without the release profile. In the
-/// environment that it gives its tests, crates of others are built anew, and so they are by the next
-/// script: `script/test` names the extension.
+/// environment that it gives its tests, crates of others are built anew, and so they are by the
+/// next script: `script/test` names the extension.
 pub fn extension() -> &'static Path {
     static EXTENSION: OnceLock<PathBuf> = OnceLock::new();
     EXTENSION.get_or_init(|| {
