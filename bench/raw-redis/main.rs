@@ -4,9 +4,9 @@
 //! A cycle is what sessclust sends a Redis for a request, in two writes, on a Unix socket:
 //!
 //! ```text
-//! open    SET <lock> <CAS + holder> NX PX 5000, GET <record>    OK, CAS + record
-//! commit  EVALSHA <commit.lua> 4 <record> <lock> <list> <count> 1
-//!         <CAS> <CAS + record> EX 1440 <lock's CAS> <grant> 5
+//! open    SET <lock> <CAS + holder> NX EX 5, WATCH <record> <lock> <count>,
+//!         MGET <record> <lock> <count>
+//! commit  MULTI, SET <record> <CAS + record> EX 1440, DEL <lock>, EXEC
 //! ```
 //!
 //! The three take turns, round by round, on one server. Prints JSON: for each size the medians of
@@ -41,18 +41,10 @@ const ROUNDS: usize = 60;
 const WARM_UP: usize = 5;
 const CYCLES: usize = 200;
 
-/// As in the engine's `node/redis/mod.rs`.
-const COMMIT: &str = concat!(
-    include_str!("../../src/engine/node/redis/common.lua"),
-    include_str!("../../src/engine/node/redis/commit.lua")
-);
-
 fn main() {
     let server = Server::start();
-    let mut own = Own::connect(&server.socket);
-    let script = own.load();
     let mut ways: [(&str, Box<dyn Way>); 3] = [
-        ("own", Box::new(own)),
+        ("own", Box::new(Own::connect(&server.socket))),
         ("redis_rs_sync", Box::new(Sync::connect(&server.socket))),
         ("redis_rs_multiplexed", Box::new(Multiplexed::connect(&server.socket))),
     ];
@@ -63,7 +55,7 @@ fn main() {
             for turn in 0..ways.len() {
                 let index = (round + turn) % ways.len();
                 let (name, way) = &mut ways[index];
-                let mut session = Session::new(name, bytes, &script);
+                let mut session = Session::new(name, bytes);
                 let times = (0..CYCLES).map(|_| session.cycle(way.as_mut())).collect();
                 if round >= WARM_UP {
                     medians[index].push(median(times));
@@ -90,19 +82,17 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// One session, and what is sent for it.
-struct Session<'a> {
-    script: &'a [u8],
-    /// Record, lock, list and count.
-    keys: [String; 4],
+struct Session {
+    /// Record, lock and count.
+    keys: [String; 3],
     record: Vec<u8>,
     cycles: u64,
 }
 
-impl<'a> Session<'a> {
-    fn new(name: &str, bytes: usize, script: &'a [u8]) -> Self {
-        let keys =
-            ["r", "l", "w", "q"].map(|kind| format!("sc:{kind}:{{{name}-{bytes}{:039}}}", 0));
-        Self { script, keys, record: vec![b'r'; CAS_BYTES + HEADER_BYTES + bytes], cycles: 0 }
+impl Session {
+    fn new(name: &str, bytes: usize) -> Self {
+        let keys = ["r", "l", "q"].map(|kind| format!("sc:{kind}:{{{name}-{bytes}{:039}}}", 0));
+        Self { keys, record: vec![b'r'; CAS_BYTES + HEADER_BYTES + bytes], cycles: 0 }
     }
 
     /// The microseconds that a cycle took.
@@ -113,46 +103,36 @@ impl<'a> Session<'a> {
         let old = self.record.clone();
         let mut next = old.clone();
         next[..CAS_BYTES].copy_from_slice(&cas);
-        let [record_key, lock_key, list_key, count_key] =
-            self.keys.each_ref().map(|key| key.as_bytes());
+        let [record_key, lock_key, count_key] = self.keys.each_ref().map(|key| key.as_bytes());
 
         let start = Instant::now();
-        let (is_locked, found) =
-            way.open(&[b"SET", lock_key, &lock, b"NX", b"PX", b"5000"], &[b"GET", record_key]);
-        // In the first cycle of a round, the record of the round before or none.
-        let expected = found.as_deref().map_or(&b""[..], |found| &found[..CAS_BYTES]);
-        let stored = way.commit(&[
-            b"EVALSHA",
-            self.script,
-            b"4",
-            record_key,
-            lock_key,
-            list_key,
-            count_key,
-            expected,
-            &next,
-            b"EX",
-            b"1440",
-            &cas,
-            &lock,
-            b"5",
-        ]);
+        let (is_locked, found) = way.open(
+            &[b"SET", lock_key, &lock, b"NX", b"EX", b"5"],
+            &[b"WATCH", record_key, lock_key, count_key],
+            &[b"MGET", record_key, lock_key, count_key],
+        );
+        let is_stored =
+            way.commit(&[b"SET", record_key, &next, b"EX", b"1440"], &[b"DEL", lock_key]);
         let time = start.elapsed();
 
-        assert!(is_locked && stored == 1, "{is_locked} {stored}");
+        assert!(is_locked && is_stored, "{is_locked} {is_stored}");
+        // In the first cycle of a round, the record of the round before or none.
         assert!(self.cycles == 1 || found == Some(old), "not what was written");
         self.record = next;
         time.as_nanos() as f64 / 1000.0
     }
 }
 
+/// A command.
+type Words<'a> = &'a [&'a [u8]];
+
 /// How a Redis is spoken with.
 trait Way {
-    /// Sends both in one write: whether the lock was had, and the record.
-    fn open(&mut self, set: &[&[u8]], get: &[&[u8]]) -> (bool, Option<Vec<u8>>);
+    /// Sends all in one write: whether the lock was had, and the record.
+    fn open(&mut self, set: Words, watch: Words, mget: Words) -> (bool, Option<Vec<u8>>);
 
-    /// What the script answers.
-    fn commit(&mut self, evalsha: &[&[u8]]) -> i64;
+    /// Sends both as a transaction: whether it was done.
+    fn commit(&mut self, set: Words, del: Words) -> bool;
 }
 
 /// The engine's codec.
@@ -167,16 +147,6 @@ impl Own {
     fn connect(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).expect("the server listens");
         Self { stream, output: Vec::new(), input: vec![0; 16 * 1024], filled: 0 }
-    }
-
-    /// What the server calls the script.
-    fn load(&mut self) -> Vec<u8> {
-        encode(&[b"SCRIPT", b"LOAD", COMMIT.as_bytes()], &mut self.output);
-        self.flush();
-        self.reply(|reply| match reply {
-            Reply::Bulk(name) => name.to_vec(),
-            other => panic!("{other:?}"),
-        })
     }
 
     fn flush(&mut self) {
@@ -203,25 +173,30 @@ impl Own {
 }
 
 impl Way for Own {
-    fn open(&mut self, set: &[&[u8]], get: &[&[u8]]) -> (bool, Option<Vec<u8>>) {
-        encode(set, &mut self.output);
-        encode(get, &mut self.output);
+    fn open(&mut self, set: Words, watch: Words, mget: Words) -> (bool, Option<Vec<u8>>) {
+        [set, watch, mget].iter().for_each(|words| encode(words, &mut self.output));
         self.flush();
-        let is_locked = self.reply(|reply| reply == Reply::Simple(b"OK"));
+        let is_ok = |reply: Reply<'_>| reply == Reply::Simple(b"OK");
+        let is_locked = self.reply(is_ok) & self.reply(is_ok);
         let record = self.reply(|reply| match reply {
-            Reply::Bulk(record) => Some(record.to_vec()),
-            _ => None,
+            Reply::Array(parts) => match parts[..] {
+                [Reply::Bulk(record), ..] => Some(record.to_vec()),
+                _ => None,
+            },
+            other => panic!("{other:?}"),
         });
         (is_locked, record)
     }
 
-    fn commit(&mut self, evalsha: &[&[u8]]) -> i64 {
-        encode(evalsha, &mut self.output);
+    fn commit(&mut self, set: Words, del: Words) -> bool {
+        [&[&b"MULTI"[..]], set, del, &[b"EXEC"]]
+            .iter()
+            .for_each(|words| encode(words, &mut self.output));
         self.flush();
-        self.reply(|reply| match reply {
-            Reply::Integer(stored) => stored,
-            other => panic!("{other:?}"),
-        })
+        for _ in 0..3 {
+            self.reply(|reply| assert!(matches!(reply, Reply::Simple(_)), "{reply:?}"));
+        }
+        self.reply(|reply| matches!(reply, Reply::Array(_)))
     }
 }
 
@@ -235,11 +210,23 @@ fn command(words: &[&[u8]]) -> redis::Cmd {
     command
 }
 
-fn pipeline(set: &[&[u8]], get: &[&[u8]]) -> redis::Pipeline {
+fn pipeline(commands: &[Words]) -> redis::Pipeline {
     let mut pipeline = redis::Pipeline::new();
-    pipeline.add_command(command(set)).add_command(command(get));
+    commands.iter().for_each(|words| _ = pipeline.add_command(command(words)));
     pipeline
 }
+
+fn transaction(commands: &[Words]) -> redis::Pipeline {
+    let mut pipeline = pipeline(commands);
+    pipeline.atomic();
+    pipeline
+}
+
+/// What an open is answered: to `SET`, to `WATCH`, and record, lock and count.
+type Opened = (bool, (), (Option<Vec<u8>>, Vec<u8>, Option<Vec<u8>>));
+
+/// What a transaction is answered, unless it was not done.
+type Committed = Option<((), i64)>;
 
 /// redis-rs on a blocking socket.
 struct Sync(redis::Connection);
@@ -251,12 +238,15 @@ impl Sync {
 }
 
 impl Way for Sync {
-    fn open(&mut self, set: &[&[u8]], get: &[&[u8]]) -> (bool, Option<Vec<u8>>) {
-        pipeline(set, get).query(&mut self.0).expect("replies")
+    fn open(&mut self, set: Words, watch: Words, mget: Words) -> (bool, Option<Vec<u8>>) {
+        let opened = pipeline(&[set, watch, mget]).query(&mut self.0);
+        let (is_locked, (), (record, ..)): Opened = opened.expect("replies");
+        (is_locked, record)
     }
 
-    fn commit(&mut self, evalsha: &[&[u8]]) -> i64 {
-        command(evalsha).query(&mut self.0).expect("a reply")
+    fn commit(&mut self, set: Words, del: Words) -> bool {
+        let committed = transaction(&[set, del]).query::<Committed>(&mut self.0);
+        committed.expect("replies").is_some()
     }
 }
 
@@ -273,13 +263,17 @@ impl Multiplexed {
 }
 
 impl Way for Multiplexed {
-    fn open(&mut self, set: &[&[u8]], get: &[&[u8]]) -> (bool, Option<Vec<u8>>) {
-        let pipeline = pipeline(set, get);
-        self.1.block_on(pipeline.query_async(&mut self.0)).expect("replies")
+    fn open(&mut self, set: Words, watch: Words, mget: Words) -> (bool, Option<Vec<u8>>) {
+        let pipeline = pipeline(&[set, watch, mget]);
+        let opened = self.1.block_on(pipeline.query_async(&mut self.0));
+        let (is_locked, (), (record, ..)): Opened = opened.expect("replies");
+        (is_locked, record)
     }
 
-    fn commit(&mut self, evalsha: &[&[u8]]) -> i64 {
-        self.1.block_on(command(evalsha).query_async(&mut self.0)).expect("a reply")
+    fn commit(&mut self, set: Words, del: Words) -> bool {
+        let transaction = transaction(&[set, del]);
+        let committed = self.1.block_on(transaction.query_async::<Committed>(&mut self.0));
+        committed.expect("replies").is_some()
     }
 }
 

@@ -57,7 +57,7 @@ use crate::node::{
 };
 use crate::session::id::{Digest, SessionId};
 use crate::stats::{Counter, Counters};
-use crate::wire::memcached::meta::{Condition, Opaque, Request};
+use crate::wire::memcached::meta::{Condition, Opaque, Request, Wants};
 use crate::wire::memcached::{Cas, Key, Ttl};
 use holder::Signature;
 pub use record::Stamp;
@@ -131,6 +131,8 @@ struct Holding {
     /// Life of the lock.
     lease: Duration,
     timeouts: Timeouts,
+    /// Whether it is to be stored and given back in one write whose answer is waited for.
+    is_for_one_write: bool,
     /// All nodes, in the order in which they are to keep it.
     list: Vec<usize>,
     /// The nodes it is held on, in the order of that list.
@@ -251,12 +253,17 @@ impl Keys {
 const UNNUMBERED: Opaque = Opaque(0);
 
 fn get(key: Key<'_>) -> Request<'_> {
-    Request::Get { key, wants_life: false, opaque: UNNUMBERED }
+    Request::Get { key, wants: Wants::Value, opaque: UNNUMBERED }
+}
+
+/// The same of an item that is to be written by whoever gets the lock, which is asked for before.
+fn get_to_write(key: Key<'_>) -> Request<'_> {
+    Request::Get { key, wants: Wants::Watch, opaque: UNNUMBERED }
 }
 
 /// The same with the time that the item has left.
 fn get_with_life(key: Key<'_>) -> Request<'_> {
-    Request::Get { key, wants_life: true, opaque: UNNUMBERED }
+    Request::Get { key, wants: Wants::Life, opaque: UNNUMBERED }
 }
 
 fn set<'a>(key: Key<'a>, value: &'a [u8], ttl: Ttl, cas: Option<Cas>) -> Request<'a> {

@@ -3,10 +3,10 @@
 use super::holder::{Holder, Signature};
 use super::record::{Record, RecordError};
 use super::{
-    Base, Cluster, Holding, Keys, Lease, Lock, Part, Posted, Seat, delete, get, set, timeouts,
-    unlock,
+    Base, Cluster, Holding, Keys, Lease, Lock, Part, Posted, Seat, delete, get, get_to_write, set,
+    timeouts, unlock,
 };
-use crate::config::{Settings, time_with_unit};
+use crate::config::{Settings, WriteMode, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{LOCK_POLL_MAX, LOCK_POLL_MIN, QUEUE_LOOK, QUEUE_PIECE};
 use crate::machine::{Joined, Ticket};
@@ -98,6 +98,7 @@ impl Cluster {
             token,
             lease: settings.lock_lease,
             timeouts: timeouts(settings),
+            is_for_one_write: self.copies == 1 && settings.write == WriteMode::Through,
             list,
             seats: set.into_iter().map(Seat::new).collect(),
             silent: Vec::new(),
@@ -374,7 +375,8 @@ impl Cluster {
             for index in &missing {
                 self.board.take_back(holding.seats[*index].node, holding.token);
             }
-            let ask = |index: &usize| (holding.seats[*index].node, vec![lock, get(keys.record())]);
+            let read = if holding.is_for_one_write { get_to_write } else { get };
+            let ask = |index: &usize| (holding.seats[*index].node, vec![lock, read(keys.record())]);
             let asked: Vec<_> = missing.iter().map(ask).collect();
             let results = self.exchange_all_again(&holding.timeouts, &asked).await;
             let mut failed = Vec::new();

@@ -42,7 +42,7 @@ use crate::config::save_path::NodeAddress;
 use crate::config::time_with_unit;
 use crate::limits::{ASLEEP_MIN, LATE_ANSWER_GRACE};
 use crate::machine::Birth;
-use crate::wire::memcached::meta::{Condition, Opaque, Request};
+use crate::wire::memcached::meta::{Condition, Opaque, Request, Wants};
 use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
 use connection::Connection;
 use rustix::io::Errno;
@@ -602,7 +602,7 @@ impl Node {
                 condition: Condition::Absent,
                 opaque,
             },
-            Request::Get { key, wants_life: false, opaque },
+            Request::Get { key, wants: Wants::Value, opaque },
         ];
         let connection = self.connection.as_mut().expect("it was just made");
         connection.set_patience(timeouts.request);

@@ -11,7 +11,7 @@ use crate::limits::{
     MEMCACHED_LIST_BUSY_MAX, MEMCACHED_LIST_BUSY_PAUSE, MEMCACHED_LIST_PAUSE_MAX,
     MEMCACHED_SETTINGS_MAX,
 };
-use crate::wire::memcached::meta::{Opaque, Reply, Request};
+use crate::wire::memcached::meta::{Opaque, Reply, Request, Wants};
 use std::future::Future;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -131,7 +131,7 @@ impl<'a> Survey<'a> {
             }
             Server::Cluster(node, world) => {
                 let key = birth_key();
-                let asked = [Request::Get { key, wants_life: false, opaque: Opaque(0) }];
+                let asked = [Request::Get { key, wants: Wants::Value, opaque: Opaque(0) }];
                 node.exchange(*world, &self.timeouts, &asked).await?;
                 Ok(())
             }

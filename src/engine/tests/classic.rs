@@ -8,7 +8,7 @@ use sessclust_engine::node::Answer;
 use sessclust_engine::node::classic::Classic;
 use sessclust_engine::wire::Decoded;
 use sessclust_engine::wire::memcached::meta::{
-    Condition, Limits, Opaque, Reply, Request, decode, encode, is_spoken,
+    Condition, Limits, Opaque, Reply, Request, Wants, decode, encode, is_spoken,
 };
 use sessclust_engine::wire::memcached::{Cas, Key, ServerError, Ttl};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -35,7 +35,7 @@ fn key(name: &str) -> Key<'_> {
 }
 
 fn get(name: &str) -> Request<'_> {
-    Request::Get { key: key(name), wants_life: true, opaque: OPAQUE }
+    Request::Get { key: key(name), wants: Wants::Life, opaque: OPAQUE }
 }
 
 fn touch(name: &str, ttl: Ttl) -> Request<'_> {

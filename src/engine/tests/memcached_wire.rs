@@ -5,7 +5,7 @@ mod support;
 use sessclust_engine::limits::{MEMCACHED_ITEM_OVERHEAD_BYTES, MEMCACHED_SPAN_S_MAX};
 use sessclust_engine::wire::Decoded;
 use sessclust_engine::wire::memcached::meta::{
-    Condition, Flags, Limits, Opaque, Reply, Request, decode, encode, is_spoken,
+    Condition, Flags, Limits, Opaque, Reply, Request, Wants, decode, encode, is_spoken,
 };
 use sessclust_engine::wire::memcached::{Cas, Key, ServerError, Ttl};
 use std::io::{Read, Write};
@@ -32,7 +32,7 @@ impl Connection {
     }
 
     fn get(&mut self, name: &'static str) -> Request<'static> {
-        Request::Get { key: key(name), wants_life: true, opaque: self.opaque() }
+        Request::Get { key: key(name), wants: Wants::Life, opaque: self.opaque() }
     }
 
     fn touch(&mut self, name: &'static str, ttl: Ttl) -> Request<'static> {

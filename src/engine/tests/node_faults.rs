@@ -10,7 +10,7 @@ mod support;
 use sessclust_engine::config::save_path::{Endpoint, NodeAddress};
 use sessclust_engine::node::{Answer, Cause, Connecting, Node, System, Timeouts, World};
 use sessclust_engine::wire::memcached::Key;
-use sessclust_engine::wire::memcached::meta::{Opaque, Request};
+use sessclust_engine::wire::memcached::meta::{Opaque, Request, Wants};
 use std::alloc::{GlobalAlloc, Layout, System as SystemAllocator};
 use std::cell::Cell;
 use std::fs;
@@ -36,7 +36,7 @@ fn node(socket: &Path) -> Node {
 fn get(key: &str) -> Request<'_> {
     Request::Get {
         key: Key::new(key.as_bytes()).expect("a key"),
-        wants_life: false,
+        wants: Wants::Value,
         opaque: Opaque(0),
     }
 }

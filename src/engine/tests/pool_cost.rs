@@ -82,14 +82,22 @@ fn settle(site: &PoolSite, text: &str) {
 /// What the steps of a session look like in the proxy's log. A script on Redis is listed with the
 /// first of its keys.
 struct Wire {
-    open: [String; 2],
+    open: Vec<String>,
+    /// Only takes the lock.
+    take: String,
     read: String,
     /// Stores without a lock.
     store: String,
-    /// Stores and gives the lock back.
+    /// Stores and gives the lock back, behind `open`.
     commit: Vec<String>,
-    /// A touch on memcached is a read without the value; see `an_unchanged_session_lives_on`.
-    touch: String,
+    /// The same of a session that is not watched.
+    commit_unwatched: Vec<String>,
+    /// Touches and gives the lock back. A touch on memcached is a read without the value; see
+    /// `an_unchanged_session_lives_on`.
+    touch: Vec<String>,
+    touch_unwatched: Vec<String>,
+    /// Where the lock is given back later.
+    touch_only: String,
     renew: String,
     unlock: String,
 }
@@ -99,22 +107,32 @@ impl Wire {
         let (lock, record) = (service.key(&lock_key(text)), service.key(&record_key(text)));
         let on_record = |command: &str| format!("{command} {record}");
         let on_lock = |command: &str| format!("{command} {lock}");
+        let transaction =
+            |write: &str| vec!["MULTI".into(), on_record(write), on_lock("DEL"), "EXEC".into()];
         match service {
             Service::Memcached => Self {
-                open: [on_lock("ms"), on_record("mg")],
+                open: vec![on_lock("ms"), on_record("mg")],
+                take: on_lock("ms"),
                 read: on_record("mg"),
                 store: on_record("ms"),
                 commit: vec![on_record("ms"), on_lock("md")],
-                touch: on_record("mg"),
+                commit_unwatched: vec![on_record("ms"), on_lock("md")],
+                touch: vec![on_record("mg"), on_lock("md")],
+                touch_unwatched: vec![on_record("mg"), on_lock("md")],
+                touch_only: on_record("mg"),
                 renew: on_lock("ms"),
                 unlock: on_lock("md"),
             },
             Service::Redis => Self {
-                open: [on_lock("SET"), on_record("GET")],
+                open: vec![on_lock("SET"), on_record("WATCH"), on_lock("MGET"), on_record("GET")],
+                take: on_lock("SET"),
                 read: on_record("GET"),
                 store: on_record("EVALSHA"),
-                commit: vec![on_record("EVALSHA")],
-                touch: on_record("EVALSHA"),
+                commit: transaction("SET"),
+                commit_unwatched: vec![on_record("EVALSHA")],
+                touch: transaction("EXPIRE"),
+                touch_unwatched: vec![on_record("EVALSHA")],
+                touch_only: on_record("EVALSHA"),
                 renew: on_lock("EVALSHA"),
                 unlock: on_lock("EVALSHA"),
             },
@@ -158,7 +176,7 @@ fn a_session_is_opened_in_one_round_trip_without_strict_mode_too(service: Servic
 fn unchanged_data_cost_one_round_trip(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { open, touch, unlock, .. } = Wire::of(service, &shop);
+    let Wire { open, touch, .. } = Wire::of(service, &shop);
     on.process.put(&shop, b"same");
     on.proxy().reset();
 
@@ -166,7 +184,7 @@ fn unchanged_data_cost_one_round_trip(service: Service) {
     request.open(&shop);
     on.expect(1, &open);
     request.touch(&shop, b"same").unwrap();
-    on.expect(1, &[touch, unlock]);
+    on.expect(1, &touch);
     request.close();
     on.expect(0, &[]);
     assert_eq!(on.process.count(Counter::Touches), 1);
@@ -175,17 +193,17 @@ fn unchanged_data_cost_one_round_trip(service: Service) {
 fn a_fresh_session_is_opened_without_waiting(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { open: [add_lock, _], commit, .. } = Wire::of(service, &shop);
+    let Wire { take, commit_unwatched, .. } = Wire::of(service, &shop);
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     let mut request = on.process.request();
     assert_eq!(request.open_fresh(&shop).unwrap(), b"");
     assert_eq!(request.session.stats().round_trips, 0);
-    on.expect(0, &[add_lock]);
+    on.expect(0, &[take]);
     on.proxy().release();
     on.proxy().wait_for("the lock's answer", |counts| counts.waits == 1);
     on.proxy().reset();
     request.write(&shop, b"new").unwrap();
-    on.expect(1, &commit);
+    on.expect(1, &commit_unwatched);
     assert_eq!(on.site.get(&shop), b"new");
 }
 
@@ -205,12 +223,13 @@ fn reading_without_the_lock_costs_one_round_trip(service: Service) {
 fn strict_mode_finds_an_unknown_id_in_one_round_trip_and_leaves_nothing(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let sent = on.site.id();
-    let Wire { open: [add_lock, read], unlock, .. } = Wire::of(service, &sent);
+    let Wire { mut open, unlock, .. } = Wire::of(service, &sent);
     let mut request = on.process.request();
     // What a Redis answers to the unlock, for which nobody waits.
-    on.proxy().plan(Place::Reply(2), Fault::Hold);
+    on.proxy().plan(Place::Reply(open.len()), Fault::Hold);
     assert!(!request.knows(&sent));
-    on.expect(1, &[add_lock, read, unlock]);
+    open.push(unlock);
+    on.expect(1, &open);
     on.site.wait_until_free(&sent);
     assert!(on.site.record(&sent).is_none());
 }
@@ -306,14 +325,14 @@ fn delayed(on: &Setting) -> Request {
 fn a_delayed_write_waits_for_nothing(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { commit, .. } = Wire::of(service, &shop);
+    let Wire { commit_unwatched, .. } = Wire::of(service, &shop);
     let mut request = delayed(&on);
     request.open(&shop);
     on.proxy().reset();
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     request.write(&shop, b"later").unwrap();
     assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 1, "that of opening it");
-    on.expect(0, &commit);
+    on.expect(0, &commit_unwatched);
     on.proxy().heal();
     assert_eq!(on.process.request().open(&shop), b"later");
 }
@@ -321,7 +340,7 @@ fn a_delayed_write_waits_for_nothing(service: Service) {
 fn a_delayed_touch_waits_for_nothing(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { touch, unlock, .. } = Wire::of(service, &shop);
+    let Wire { touch_unwatched, .. } = Wire::of(service, &shop);
     on.process.put(&shop, b"same");
     let mut request = delayed(&on);
     request.open(&shop);
@@ -329,7 +348,7 @@ fn a_delayed_touch_waits_for_nothing(service: Service) {
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     request.touch(&shop, b"same").unwrap();
     request.close();
-    on.expect(0, &[touch, unlock]);
+    on.expect(0, &touch_unwatched);
     on.proxy().heal();
 }
 
@@ -399,7 +418,7 @@ fn at_once(site: &PoolSite, log: &[&String], step: impl FnOnce()) {
 fn each_step_asks_all_nodes_at_once(service: Service) {
     let Some((site, process)) = two_copies(service) else { return };
     let shop = site.id();
-    let Wire { open: [add_lock, read], store, touch, renew, .. } = &Wire::of(service, &shop);
+    let Wire { take, read, store, touch_only, renew, .. } = &Wire::of(service, &shop);
     let both = |data: &[u8]| {
         let copy = |node| site.raw(node).get(&record_key(&shop)).expect("a copy");
         (0..2).all(|node| copy(node).ends_with(data))
@@ -408,7 +427,7 @@ fn each_step_asks_all_nodes_at_once(service: Service) {
     settle(&site, &shop);
 
     let mut request = process.request();
-    at_once(&site, &[add_lock, read], || assert_eq!(request.open(&shop), b"before"));
+    at_once(&site, &[take, read], || assert_eq!(request.open(&shop), b"before"));
     let live = process.live();
     at_once(&site, &[renew], || {
         wait_for("a lock that is due", || {
@@ -423,7 +442,7 @@ fn each_step_asks_all_nodes_at_once(service: Service) {
 
     let mut request = process.request();
     request.open(&shop);
-    at_once(&site, &[touch], || request.touch(&shop, b"after").unwrap());
+    at_once(&site, &[touch_only], || request.touch(&shop, b"after").unwrap());
     assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 2);
     settle(&site, &shop);
     at_once(&site, &[read], || assert_eq!(process.request().peek(&shop), b"after"));

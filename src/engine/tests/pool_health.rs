@@ -13,7 +13,7 @@ use sessclust_engine::node::{Cause, Node, System, Timeouts, World};
 use sessclust_engine::session::{Access, Live, Store};
 use sessclust_engine::stats::Counter;
 use sessclust_engine::wire::memcached::Key;
-use sessclust_engine::wire::memcached::meta::{Opaque, Request};
+use sessclust_engine::wire::memcached::meta::{Opaque, Request, Wants};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroU32;
@@ -362,7 +362,7 @@ fn a_process_that_was_stopped_reads_what_came_meanwhile() {
         let mut node = Node::new(NodeAddress::memcached(endpoint, NonZeroU32::MIN));
         let timeouts = Timeouts { connect: PATIENCE, request: TIMEOUT, failover: Duration::ZERO };
         let key = Key::new(b"a").expect("a key");
-        let asked = [Request::Get { key, opaque: Opaque(0), wants_life: false }];
+        let asked = [Request::Get { key, opaque: Opaque(0), wants: Wants::Value }];
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let answers = runtime.block_on(node.exchange(&System, &timeouts, &asked));

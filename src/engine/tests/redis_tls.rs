@@ -5,7 +5,7 @@ mod support;
 use sessclust_engine::config::redis::{Access, Redis as Service, TlsFiles};
 use sessclust_engine::config::save_path::{Endpoint, NodeAddress};
 use sessclust_engine::node::{Answer, Failure, Node, System, Timeouts};
-use sessclust_engine::wire::memcached::meta::{Condition, Opaque, Request};
+use sessclust_engine::wire::memcached::meta::{Condition, Opaque, Request, Wants};
 use sessclust_engine::wire::memcached::{Key, Ttl};
 use std::fs;
 use std::io::Write;
@@ -47,7 +47,7 @@ impl Client {
     }
 
     fn get(&mut self) -> Result<Answer, Failure> {
-        self.ask(Request::Get { key: key("a"), opaque: OPAQUE, wants_life: false })
+        self.ask(Request::Get { key: key("a"), opaque: OPAQUE, wants: Wants::Value })
     }
 
     /// Connects, and gets nothing since nothing is there.
@@ -108,7 +108,7 @@ fn values_of_any_size_go_both_ways() {
         let stored = client.ask(set).expect("an answer");
         assert!(matches!(stored, Answer::Done { cas: Some(_) }), "{length}: {stored:?}");
         match client
-            .ask(Request::Get { key, opaque: OPAQUE, wants_life: false })
+            .ask(Request::Get { key, opaque: OPAQUE, wants: Wants::Value })
             .expect("an answer")
         {
             Answer::Value { bytes, .. } => assert!(bytes == value, "{length}"),

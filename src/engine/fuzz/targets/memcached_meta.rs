@@ -5,7 +5,7 @@ mod support;
 
 use libfuzzer_sys::fuzz_target;
 use sessclust_engine::wire::memcached::meta::{
-    Condition, Flags, Limits, Opaque, Reply, Request, decode, encode,
+    Condition, Flags, Limits, Opaque, Reply, Request, Wants, decode, encode,
 };
 use sessclust_engine::wire::memcached::{Cas, Key, ServerError, Ttl};
 use sessclust_engine::wire::{DecodeError, Decoded};
@@ -149,7 +149,7 @@ fn check_requests(input: &[u8]) {
     encode(&set(Condition::Absent), &mut output);
     encode(&Request::Delete { key, cas, is_quiet: true, opaque }, &mut output);
     encode(&set(Condition::Unchanged(cas)), &mut output);
-    encode(&Request::Get { key, wants_life: value.is_empty(), opaque }, &mut output);
+    encode(&Request::Get { key, wants: Wants::Value, opaque }, &mut output);
     encode(&Request::Touch { key, ttl, opaque }, &mut output);
 
     let mut rest = &output[..];

@@ -12,7 +12,8 @@
 //! The digest is a hash tag, so that all four are in one slot of a Redis Cluster. Redis has no CAS:
 //! whoever stores a value draws one and puts it in front. A condition on it is a script's, for
 //! nothing interrupts one. A server that has lost its scripts says so and has done nothing; what
-//! was asked is sent again with the text of the script.
+//! was asked is sent again with the text of the script. What was watched since it was read is
+//! written without one, see [`watched`].
 //!
 //! **Waiting for a lock.** Who does not get it is counted, and blocks in a `BLPOP`, which Redis
 //! serves in the order of their coming, and forgets with the connection. Who gives a lock back
@@ -32,6 +33,7 @@
 mod cluster;
 mod sentinel;
 mod survey;
+mod watched;
 
 pub(super) use cluster::RedisCluster;
 
@@ -43,7 +45,7 @@ use crate::config::save_path::Endpoint;
 use crate::error::shown;
 use crate::limits::MEMCACHED_SPAN_S_MAX;
 use crate::wire::Decoded;
-use crate::wire::memcached::meta::{Condition, Request};
+use crate::wire::memcached::meta::{Condition, Request, Wants};
 use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
 use crate::wire::redis::ErrorCode;
 use crate::wire::redis::cluster::{Range, ranges};
@@ -51,6 +53,7 @@ use crate::wire::redis::resp::{Limits, Reply, array, bulk, decode, encode};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
+use watched::{Watch, Write};
 
 /// Bytes of CAS before each value.
 const CAS_BYTES: usize = 8;
@@ -144,6 +147,10 @@ pub(super) struct Redis {
     behind: Vec<Expected>,
     /// The answer to a record that was stored, while replicas are waited for.
     stored: Option<Answer>,
+    /// Whether the server is one that does transactions.
+    has_transactions: bool,
+    /// What the server watches, if anything.
+    watch: Option<Watch>,
     /// How many replicas the server had when it was connected to, if it is one of those that
     /// sentinels name.
     replicas: Option<usize>,
@@ -207,6 +214,13 @@ enum Step {
     ChangeAndWait(Cas),
     Wait,
     Touch,
+    /// A command whose outcome the one behind it tells.
+    Aside,
+    Watch,
+    /// Lock and count of what is watched; the CAS of the lock that was added before.
+    Watched(Cas),
+    /// A transaction in place of a script; the CAS that the record has then.
+    Exec(Cas, Write),
     Join,
     Block,
     Poke,
@@ -292,6 +306,27 @@ fn name(key: &str) -> Vec<u8> {
     }
 }
 
+/// Encodes a `SET`; the value is the bytes of its parts.
+fn encode_set(name: &[u8], value: &[&[u8]], options: &[&[u8]], ttl: Ttl, output: &mut Vec<u8>) {
+    let (option, number) = life(ttl);
+    let life = [option, number.as_bytes()];
+    let life = if option.is_empty() { &[][..] } else { &life };
+    array(3 + options.len() + life.len(), output);
+    bulk(&[b"SET"], output);
+    bulk(&[name], output);
+    bulk(value, output);
+    options.iter().chain(life).for_each(|word| bulk(&[word], output));
+}
+
+/// How a new time to live is said: the command, and its number.
+fn touching(ttl: Ttl) -> (&'static [u8], String) {
+    match life(ttl) {
+        (b"", number) => (b"PERSIST", number),
+        (b"EX", number) => (b"EXPIRE", number),
+        (_, number) => (b"EXPIREAT", number),
+    }
+}
+
 /// How a time to live is said: the option of `SET`, and its number.
 fn life(ttl: Ttl) -> (&'static [u8], String) {
     match u32::from(ttl) {
@@ -337,6 +372,8 @@ impl Redis {
             route: None,
             behind: Vec::new(),
             stored: None,
+            has_transactions: false,
+            watch: None,
             replicas: None,
             news: None,
             version: String::new(),
@@ -360,6 +397,8 @@ impl Redis {
         for script in Script::ALL {
             encode(&[b"SCRIPT", b"LOAD", script.text().as_bytes()], output);
         }
+        encode(&[b"MULTI"], output);
+        encode(&[b"EXEC"], output);
         redis.buffered.flush().await?;
         for _ in 0..commands {
             redis
@@ -397,6 +436,11 @@ impl Redis {
                 })
                 .await?;
         }
+        let has_begun = redis.raw(|reply| Ok(matches!(reply, Reply::Simple(_)))).await?;
+        let has_ended = redis.raw(|reply| Ok(matches!(reply, Reply::Array(_)))).await?;
+        let is_whole = !matches!(service.topology, Topology::Cluster { .. });
+        redis.has_transactions =
+            has_begun && has_ended && is_whole && watched::is_known(&redis.version);
         Ok(redis)
     }
 
@@ -443,10 +487,31 @@ impl Redis {
         tag: Option<Tag>,
     ) -> Result<(), Broken> {
         self.begin();
+        match requests {
+            [
+                Request::Set { key: lock, value, ttl, condition: Condition::Absent, .. },
+                Request::Get { key: record, wants: Wants::Watch, .. },
+            ] if self.has_transactions && is_lock_of(*lock, *record) => {
+                self.take_and_watch(*lock, value, *ttl, tag);
+            }
+            _ => {
+                let first = self.expected.len();
+                self.ask(requests, tag)?;
+                // The answer may tell that it has to be sent once more, so it has to be read.
+                if tag.is_none() {
+                    self.avoid_script(requests, first);
+                }
+            }
+        }
+        self.buffered.flush().await
+    }
+
+    /// Adds a command or a script for each request; for two that are one step, one script.
+    fn ask(&mut self, requests: &[Request<'_>], tag: Option<Tag>) -> Result<(), Broken> {
         let mut requests = requests.iter().peekable();
         while let Some(request) = requests.next() {
             match *request {
-                Request::Get { key, wants_life: true, .. } => {
+                Request::Get { key, wants: Wants::Life, .. } => {
                     self.call(Script::Look, &[&name(key.as_str())], &[], Step::Look, tag, false);
                 }
                 Request::Get { key, .. } => {
@@ -466,27 +531,22 @@ impl Redis {
                         (_, Condition::Absent) if self.waits_for(key, tag) => {
                             self.replace(key, value, ttl, None, tag);
                         }
-                        (_, Condition::Absent) => self.add(key, value, ttl, tag),
+                        (_, Condition::Absent) => _ = self.add(key, value, ttl, tag),
                         (_, Condition::Unchanged(cas)) => {
                             self.replace(key, value, ttl, Some(cas), tag);
                         }
                     }
                 }
                 Request::Touch { key, ttl, .. } => {
-                    let (word, number): (&[u8], _) = match life(ttl) {
-                        (b"", number) => (b"PERSIST", number),
-                        (b"EX", number) => (b"EXPIRE", number),
-                        (_, number) => (b"EXPIREAT", number),
+                    let unlock = requests.next_if(|next| {
+                        matches!(next, Request::Delete { key: lock, is_quiet: true, .. }
+                            if is_lock_of(*lock, key))
+                    });
+                    let lock = match unlock {
+                        Some(Request::Delete { cas, .. }) => Some(*cas),
+                        _ => None,
                     };
-                    let arguments = [&[word][..], &[number.as_bytes()]];
-                    self.call(
-                        Script::Touch,
-                        &[&name(key.as_str())],
-                        &arguments,
-                        Step::Touch,
-                        tag,
-                        false,
-                    );
+                    self.touch(key, ttl, lock, tag);
                 }
                 Request::Delete { key, cas, is_quiet, .. } if key.as_str().starts_with(LOCK) => {
                     let names = Names::of(key.as_str());
@@ -520,24 +580,32 @@ impl Redis {
                 }
             }
         }
-        self.buffered.flush().await
+        Ok(())
     }
 
-    fn add(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, tag: Option<Tag>) {
-        let cas = self.draw();
-        let (option, number) = life(ttl);
-        let start = self.start();
-        let output = &mut self.buffered.output;
-        array(if option.is_empty() { 4 } else { 6 }, output);
-        bulk(&[b"SET"], output);
-        bulk(&[&name(key.as_str())], output);
-        bulk(&[&bytes(cas), value], output);
-        bulk(&[b"NX"], output);
-        if !option.is_empty() {
-            bulk(&[option], output);
-            bulk(&[number.as_bytes()], output);
-        }
+    /// Stores where there is no item. Gives the CAS that it has then.
+    fn add(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, tag: Option<Tag>) -> Cas {
+        let (cas, start) = (self.draw(), self.start());
+        let value = [&bytes(cas), value];
+        encode_set(&name(key.as_str()), &value, &[b"NX"], ttl, &mut self.buffered.output);
         self.expect(start, Step::Add(cas), tag, false, None);
+        cas
+    }
+
+    /// Gives an item a new life, and the lock that is given with it back, if it has this CAS.
+    fn touch(&mut self, key: Key<'_>, ttl: Ttl, lock: Option<Cas>, tag: Option<Tag>) {
+        let (word, number) = touching(ttl);
+        let life: [&[&[u8]]; 2] = [&[word], &[number.as_bytes()]];
+        let Some(lock) = lock else {
+            self.call(Script::Touch, &[&name(key.as_str())], &life, Step::Touch, tag, false);
+            return;
+        };
+        let names = Names::of(key.as_str());
+        let keys = [names.name(b'r'), names.name(b'l'), names.name(b'w'), names.name(b'q')];
+        let keys = keys.each_ref().map(Vec::as_slice);
+        let (lock, grant) = (bytes(lock), bytes(self.draw()));
+        let arguments = [life[0], life[1], &[&lock], &[&grant, GRANT], &[GRANT_S]];
+        self.call(Script::Touch, &keys, &arguments, Step::Touch, tag, false);
     }
 
     /// Stores over an item that has this CAS; none: where there is no item.
@@ -792,6 +860,7 @@ impl Redis {
                 encode(&[b"ASKING"], &mut self.buffered.output);
                 self.expect(start, Step::Asking, None, true, None);
             }
+            command.step = watched::of_script(command.step);
             let output = &mut self.buffered.output;
             match command.script {
                 Some((script, named)) if !has_scripts => {
@@ -913,6 +982,13 @@ impl Answers for Redis {
                         return Err(Broken::nonsense("an answer to no request"));
                     };
                     let (step, tag, is_quiet) = (first.step, first.tag, first.is_quiet);
+                    if !watched::is_done(step, &reply) {
+                        self.buffered.note_answer();
+                        self.buffered.consume(consumed);
+                        let commands = self.take_back().await?;
+                        self.send_again(commands, true).await?;
+                        continue;
+                    }
                     if let Reply::Error(text) = reply {
                         let is_unknown = ErrorCode::of(text) == ErrorCode::NoScript;
                         let is_astray = first.route.is_some() && is_astray(text);
@@ -929,12 +1005,18 @@ impl Answers for Redis {
                         }
                     }
                     let got = got(step, &reply)?;
+                    if let Some(watch) = self.watch.take_if(|watch| watch.batch == first.batch) {
+                        self.watch = watch.told(step, &reply);
+                    }
                     self.behind
                         .extend(self.expected.pop_front().into_iter().flat_map(|e| e.behind));
                     self.buffered.note_answer();
                     self.buffered.consume(consumed);
                     let got = match (step, got) {
-                        (Step::ChangeAndWait(_), Got::Answer(answer)) => {
+                        (
+                            Step::ChangeAndWait(_) | Step::Exec(_, Write::StoreAndWait),
+                            Got::Answer(answer),
+                        ) => {
                             self.stored = Some(answer);
                             Got::Nothing
                         }
@@ -1033,12 +1115,16 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
                 Err(Broken { cause: Cause::Connect, reason })
             }
             (Step::Map, _) => Err(refusal(text)),
+            (Step::Aside | Step::Watch | Step::Watched(_), _) => Ok(Got::Nothing),
             _ => error(text).map(Got::Answer),
         };
     }
     let is_nonsense = || Broken::nonsense("an answer of another kind than was asked for");
     Ok(Got::Answer(match (step, reply) {
         (Step::Get, item) => value(item).ok_or_else(is_nonsense)?,
+        (Step::Exec(cas, _), Reply::Array(_)) => Answer::Done { cas: Some(cas) },
+        (Step::Aside | Step::Watch, Reply::Simple(_)) => return Ok(Got::Nothing),
+        (Step::Watched(_), Reply::Array(_)) => return Ok(Got::Nothing),
         (Step::Look, Reply::Array(parts)) => match &parts[..] {
             [item, Reply::Integer(left_ms)] => {
                 let left = u64::try_from(*left_ms).map_or(Duration::MAX, Duration::from_millis);

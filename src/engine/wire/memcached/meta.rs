@@ -59,8 +59,8 @@ pub enum Request<'a> {
     Get {
         /// The item.
         key: Key<'a>,
-        /// Whether the time is wanted. memcached tells it always, a Redis has to be asked.
-        wants_life: bool,
+        /// What else is to be had.
+        wants: Wants,
         /// Comes back with the reply.
         opaque: Opaque,
     },
@@ -128,7 +128,7 @@ impl Request<'_> {
     pub fn without_payload(&self) -> Request<'static> {
         let key = Key::NONE;
         match *self {
-            Self::Get { wants_life, opaque, .. } => Request::Get { key, wants_life, opaque },
+            Self::Get { wants, opaque, .. } => Request::Get { key, wants, opaque },
             Self::Touch { ttl, opaque, .. } => Request::Touch { key, ttl, opaque },
             Self::Set { ttl, condition, opaque, .. } => {
                 Request::Set { key, value: b"", ttl, condition, opaque }
@@ -147,6 +147,18 @@ impl Request<'_> {
     pub fn is_quiet(&self) -> bool {
         matches!(self, Self::Delete { is_quiet: true, .. })
     }
+}
+
+/// What is to be had of an item besides its value and its CAS. Only a Redis has to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// No more.
+    Value,
+    /// The time that it has left.
+    Life,
+    /// That the server watches it until it is written, together with the lock that is asked for
+    /// before it, if that is free.
+    Watch,
 }
 
 /// When [`Request::Set`] stores.
@@ -495,7 +507,7 @@ mod tests {
         let set = |value, condition| Request::Set { key, value, ttl, condition, opaque };
         let delete = |is_quiet| Request::Delete { key, cas, is_quiet, opaque };
         [
-            (Request::Get { key, wants_life: true, opaque }, "mg sess:0a v c t O7\r\n"),
+            (Request::Get { key, wants: Wants::Life, opaque }, "mg sess:0a v c t O7\r\n"),
             (Request::Touch { key, ttl: Ttl::UNLIMITED, opaque }, "mg sess:0a T0 c O7\r\n"),
             (set(b"", Condition::Absent), "ms sess:0a 0 T5 ME c O7\r\n\r\n"),
             (

@@ -15,6 +15,17 @@ pub struct Redis {
     waiting: Vec<Waiting>,
     /// What was given to them.
     woken: Vec<(usize, Vec<u8>)>,
+    /// What each connection watches.
+    watches: BTreeMap<usize, Vec<Watched>>,
+    /// The transactions that were begun.
+    transactions: BTreeMap<usize, Vec<Vec<Vec<u8>>>>,
+}
+
+/// An item as it was when it was first watched.
+struct Watched {
+    key: Vec<u8>,
+    changes: u64,
+    was_there: bool,
 }
 
 struct Waiting {
@@ -29,6 +40,8 @@ struct Items {
     now_ms: u64,
     /// The locks that were taken by the command that runs.
     locked: Vec<Vec<u8>>,
+    /// How often each was changed, other than by its end.
+    changes: BTreeMap<Vec<u8>, u64>,
 }
 
 struct Item {
@@ -50,6 +63,7 @@ enum Said {
     Value(Vec<u8>),
     Nothing,
     List(Vec<Said>),
+    NoList,
 }
 
 /// What has become of a command.
@@ -80,7 +94,15 @@ impl Redis {
             redis.set(name, lua.create_function(command).expect("a function")).expect("a table");
         }
         lua.globals().set("redis", redis).expect("a table");
-        Self { lua, scripts: BTreeMap::new(), items, waiting: Vec::new(), woken: Vec::new() }
+        Self {
+            lua,
+            scripts: BTreeMap::new(),
+            items,
+            waiting: Vec::new(),
+            woken: Vec::new(),
+            watches: BTreeMap::new(),
+            transactions: BTreeMap::new(),
+        }
     }
 
     /// A server that has been in use since long ago, by the mark that says when it was first seen.
@@ -121,6 +143,8 @@ impl Redis {
     /// A connection was closed.
     pub fn forget(&mut self, connection: usize) {
         self.waiting.retain(|waiting| waiting.connection != connection);
+        self.watches.remove(&connection);
+        self.transactions.remove(&connection);
     }
 
     /// What is to be said to connections that were waiting.
@@ -142,6 +166,23 @@ impl Redis {
         let (words, bytes) = command(input)?;
         let mut until_ms = None;
         let said = match words[0].as_slice() {
+            b"MULTI" => {
+                self.transactions.insert(connection, Vec::new());
+                Some(Said::State("OK"))
+            }
+            b"EXEC" => Some(self.end_transaction(connection)),
+            _ if self.transactions.contains_key(&connection) => {
+                self.transactions.entry(connection).or_default().push(words);
+                Some(Said::State("QUEUED"))
+            }
+            b"WATCH" => {
+                self.watch(connection, &words[1..]);
+                Some(Said::State("OK"))
+            }
+            b"UNWATCH" => {
+                self.watches.remove(&connection);
+                Some(Said::State("OK"))
+            }
             b"INFO" => Some(Said::Value(b"redis_version:7.0.15\r\n".to_vec())),
             b"SCRIPT" => {
                 // As good a name as a digest, here.
@@ -183,6 +224,33 @@ impl Redis {
         self.serve();
         let locked = std::mem::take(&mut self.items.lock().expect("no panic before").locked);
         Some(Executed { bytes, locked, until_ms })
+    }
+
+    fn watch(&mut self, connection: usize, keys: &[Vec<u8>]) {
+        let mut items = self.items.lock().expect("no panic before");
+        let watches = self.watches.entry(connection).or_default();
+        for key in keys {
+            if watches.iter().all(|watched| watched.key != *key) {
+                let was_there = items.find(key).is_some();
+                watches.push(Watched { key: key.clone(), changes: items.changes(key), was_there });
+            }
+        }
+    }
+
+    /// Carries out what was begun with `MULTI`, if all that is watched is as it was.
+    fn end_transaction(&mut self, connection: usize) -> Said {
+        let Some(commands) = self.transactions.remove(&connection) else {
+            return Said::Error("ERR EXEC without MULTI".into());
+        };
+        let mut items = self.items.lock().expect("no panic before");
+        for Watched { key, changes, was_there } in
+            self.watches.remove(&connection).unwrap_or_default()
+        {
+            if items.changes(&key) != changes || was_there && items.find(&key).is_none() {
+                return Said::NoList;
+            }
+        }
+        Said::List(commands.iter().map(|words| items.execute(words)).collect())
     }
 
     fn run(&mut self, words: &[Vec<u8>]) -> Said {
@@ -236,6 +304,24 @@ impl Items {
         self.items.get_mut(key)
     }
 
+    fn changes(&self, key: &[u8]) -> u64 {
+        self.changes.get(key).copied().unwrap_or_default()
+    }
+
+    /// Counts a change of the item.
+    fn change(&mut self, key: &[u8]) {
+        *self.changes.entry(key.to_vec()).or_default() += 1;
+    }
+
+    /// Whether there is such an item, which counts as changed then.
+    fn change_if_there(&mut self, key: &[u8]) -> bool {
+        let is_there = self.find(key).is_some();
+        if is_there {
+            self.change(key);
+        }
+        is_there
+    }
+
     fn value(&mut self, key: &[u8]) -> Option<Vec<u8>> {
         match &self.find(key)?.content {
             Content::Value(value) => Some(value.clone()),
@@ -256,6 +342,10 @@ impl Items {
         let number = |is: bool| Said::Number(is.into());
         match words[..] {
             [b"GET", key] => self.value(key).map_or(Said::Nothing, Said::Value),
+            [b"MGET", ref keys @ ..] => {
+                let value = |key: &&[u8]| self.value(key).map_or(Said::Nothing, Said::Value);
+                Said::List(keys.iter().map(value).collect())
+            }
             [b"GETRANGE", key, b"0", b"7"] => {
                 let mut value = self.value(key).unwrap_or_default();
                 value.truncate(8);
@@ -282,10 +372,11 @@ impl Items {
                 }
                 let content = Content::Value(value.to_vec());
                 self.items.insert(key.to_vec(), Item { content, end_ms });
+                self.change(key);
                 Said::State("OK")
             }
             [b"DEL", key] => {
-                let is_there = self.find(key).is_some();
+                let is_there = self.change_if_there(key);
                 self.items.remove(key);
                 number(is_there)
             }
@@ -293,16 +384,16 @@ impl Items {
             [b"DECR", key] => self.count(key, -1),
             [b"EXPIRE", key, seconds] => {
                 let end_ms = self.end_ms(b"EX", seconds);
-                let item = self.find(key);
-                let is_there = item.is_some();
-                item.into_iter().for_each(|item| item.end_ms = end_ms);
+                let is_there = self.change_if_there(key);
+                self.find(key).into_iter().for_each(|item| item.end_ms = end_ms);
                 number(is_there)
             }
             [b"PERSIST", key] => {
-                let item = self.find(key);
-                let is_there = item.is_some();
-                item.into_iter().for_each(|item| item.end_ms = None);
-                number(is_there)
+                let had_end = self.find(key).is_some_and(|item| item.end_ms.take().is_some());
+                if had_end {
+                    self.change(key);
+                }
+                number(had_end)
             }
             [b"PTTL", key] => {
                 let now_ms = self.now_ms;
@@ -325,7 +416,9 @@ impl Items {
                     panic!("a value is used as a list")
                 };
                 list.push(value.to_vec());
-                Said::Number(list.len() as i64)
+                let length = list.len() as i64;
+                self.change(key);
+                Said::Number(length)
             }
             [b"LPOP", key] => {
                 let Some(Item { content: Content::List(list), .. }) = self.find(key) else {
@@ -335,6 +428,7 @@ impl Items {
                 if list.is_empty() {
                     self.items.remove(key);
                 }
+                self.change(key);
                 Said::Value(first)
             }
             _ => panic!("the engine does not send {}", words[0].escape_ascii()),
@@ -346,6 +440,7 @@ impl Items {
         let end_ms = self.find(key).and_then(|item| item.end_ms);
         let content = Content::Value((before + step).to_string().into_bytes());
         self.items.insert(key.to_vec(), Item { content, end_ms });
+        self.change(key);
         Said::Number(before + step)
     }
 }
@@ -358,6 +453,7 @@ impl Said {
             Self::Error(text) => line(format!("-{text}\r\n")),
             Self::Number(number) => line(format!(":{number}\r\n")),
             Self::Nothing => line("$-1\r\n".into()),
+            Self::NoList => line("*-1\r\n".into()),
             Self::Value(value) => {
                 line(format!("${}\r\n", value.len()));
                 output.extend_from_slice(value);
@@ -412,7 +508,7 @@ fn to_lua(lua: &Lua, said: Said) -> mlua::Result<Value> {
         Said::Number(number) => Value::Number(number as f64),
         Said::Value(value) => Value::String(lua.create_string(value)?),
         Said::Nothing => Value::Boolean(false),
-        Said::List(_) => unreachable!("no command of the scripts gives a list"),
+        Said::List(_) | Said::NoList => unreachable!("no command of the scripts gives a list"),
     })
 }
 

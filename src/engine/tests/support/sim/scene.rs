@@ -29,11 +29,16 @@ pub struct Scene {
 
 /// Plays a scene, which must break no promise: neither on the way, nor when all is well again.
 #[track_caller]
-pub fn play(nodes: usize, replicas: u32, seed: u64, script: impl AsyncFnOnce(&Scene)) {
+pub fn play(
+    service: Service,
+    nodes: usize,
+    replicas: u32,
+    seed: u64,
+    script: impl AsyncFnOnce(&Scene),
+) {
     let (violation, trace) = simulate(async {
         let settings = Settings { replicas, ..Settings::default() };
-        let shared =
-            Shared::new(Service::Memcached, nodes, CLIENTS + 1, CLIENTS, settings, seed, true);
+        let shared = Shared::new(service, nodes, CLIENTS + 1, CLIENTS, settings, seed, true);
         shared.history().is_exclusive = true;
         let list: Vec<usize> = (0..nodes).collect();
         let slot = shared.add_slot(shared.session_on(&list));

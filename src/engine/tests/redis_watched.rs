@@ -1,0 +1,289 @@
+//! Commits without a script: what a Redis watches, and what is sent when that has changed.
+
+mod support;
+
+use rustix::process::Signal;
+use sessclust_engine::ErrorKind;
+use sessclust_engine::config::Settings;
+use sessclust_engine::config::credentials::Source;
+use sessclust_engine::stats::Counter;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+use support::pool::{PoolSite, Process, Server};
+use support::redis::{Redis, key, wait_until};
+use support::{Child, PATIENCE, id, wait_for};
+
+const SHOP: &str = "0123456789abcdef0123456789";
+
+/// A process and the only server of its pool.
+struct Shop {
+    site: PoolSite,
+    process: Process,
+    id: String,
+}
+
+impl Shop {
+    #[track_caller]
+    fn start() -> Option<Self> {
+        let site = PoolSite::start_redis(1)?;
+        let (process, id) = (site.process(), site.id());
+        process.put(&id, b"before");
+        Some(Self { site, process, id })
+    }
+
+    fn server(&self) -> &Redis {
+        let Server::Redis(server) = &self.site.nodes[0].server else { unreachable!() };
+        server
+    }
+
+    /// The same, whose user may do these commands besides those of all.
+    fn process_with(&self, rights: &[&str]) -> Process {
+        let server = self.server();
+        let all = ["get", "mget", "set", "getrange", "exists", "del", "expire", "incr", "decr"];
+        let more = ["llen", "lpop", "rpush", "blpop", "eval", "evalsha", "script", "pttl"];
+        let all = all.iter().chain(&more).chain(rights).map(|name| format!("+{name}"));
+        let rights: Vec<String> = all.collect();
+        let user = ["ACL", "SETUSER", "shop", "reset", "on", ">secret", "~sc:*"].into_iter();
+        let command: Vec<&str> = user.chain(rights.iter().map(String::as_str)).collect();
+        assert_eq!(server.cli(&command), "OK");
+        let file = self.site.nodes[0].server.socket().with_file_name("credentials");
+        fs::write(&file, "* shop secret\n").expect("a file");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+        let mut settings = self.process.settings.clone();
+        settings.credentials = Some(Source::File(file));
+        Process::of(&self.site.save_path(&[0]), &settings)
+    }
+
+    /// The commands that the server was sent since the last time.
+    fn commands(&self) -> Vec<String> {
+        let proxy = self.site.proxy();
+        // The answer to an unlock is not waited for.
+        proxy.wait_for("all answers", |counts| {
+            counts.requests.values().sum::<usize>() == counts.replies
+        });
+        let log = proxy.log();
+        proxy.reset();
+        log.iter().filter_map(|entry| Some(entry.split(' ').next()?.to_owned())).collect()
+    }
+}
+
+const OPEN: [&str; 4] = ["SET", "WATCH", "MGET", "GET"];
+const OPEN_AGAIN: [&str; 5] = ["SET", "UNWATCH", "WATCH", "MGET", "GET"];
+const COMMIT: [&str; 4] = ["MULTI", "SET", "DEL", "EXEC"];
+const TOUCH: [&str; 4] = ["MULTI", "EXPIRE", "DEL", "EXEC"];
+
+#[test]
+fn a_commit_with_which_nobody_interferes_needs_no_script() {
+    let Some(shop) = Shop::start() else { return };
+    shop.commands();
+    // That a session was given up makes no difference to the next one.
+    let mut request = shop.process.request();
+    request.open(&shop.id);
+    request.close();
+    shop.site.wait_until_free(&shop.id);
+    assert_eq!(shop.commands(), [&OPEN[..], &["EVALSHA"]].concat());
+    let other = shop.site.id();
+    shop.process.put(&other, b"before");
+    let mut request = shop.process.request();
+    request.open(&shop.id);
+    request.close();
+    shop.site.wait_until_free(&shop.id);
+    shop.commands();
+    for (id, expected) in [(&shop.id, &OPEN_AGAIN[..]), (&other, &OPEN), (&shop.id, &OPEN)] {
+        let mut request = shop.process.request();
+        request.open(id);
+        request.write(id, b"after").expect("saved");
+        request.close();
+        assert_eq!(shop.commands(), [expected, &COMMIT].concat());
+        assert!(!shop.server().has_lock(id));
+        assert_eq!(shop.process.request().peek(id), b"after");
+        shop.commands();
+    }
+    let mut request = shop.process.request();
+    request.open(&shop.id);
+    shop.server().cli(&["EXPIRE", &key("sc:r:", &other), "5"]);
+    request.touch(&shop.id, b"after").expect("touched");
+    request.close();
+    assert_eq!(shop.commands(), [&OPEN[..], &TOUCH].concat(), "another session is not watched");
+    assert!(!shop.server().has_lock(&shop.id));
+}
+
+/// What happens to a session between its opening and its commit, and what is there afterwards: all
+/// of it is as if the script had been sent at once, which is what those get who may do no more.
+#[test]
+fn what_has_changed_is_left_to_the_script() {
+    let Some(shop) = Shop::start() else { return };
+    let (lock, record) = (key("sc:l:", &shop.id), key("sc:r:", &shop.id));
+    let count = key("sc:q:", &shop.id);
+    let elsewhere = "versions1 0 0 1 1 1 elsewhere /script.php";
+    let does = |command: &[&str]| _ = shop.server().cli(command);
+    let destroys = || shop.site.request().session.destroy(id(&shop.id)).expect("destroyed");
+    let cases: [(&str, &dyn Fn(), &str); 9] = [
+        ("no lock", &|| does(&["DEL", &lock]), "saved"),
+        ("the lock of another", &|| does(&["SET", &lock, elsewhere]), "is in use by another"),
+        ("a lock with another life", &|| does(&["EXPIRE", &lock, "60"]), "saved"),
+        ("no record", &|| does(&["DEL", &record]), ""),
+        ("another record", &destroys, "was destroyed"),
+        ("a record with another life", &|| does(&["EXPIRE", &record, "60"]), "saved"),
+        ("a record stored as it was", &|| does(&["APPEND", &record, ""]), "saved"),
+        ("no session", &|| does(&["FLUSHALL"]), ""),
+        ("one who waits", &|| does(&["SET", &count, "1", "EX", "60"]), "saved"),
+    ];
+    let without = shop.process_with(&["info"]);
+    for (what, change, expected) in cases {
+        let [with, without] = [&shop.process, &without].map(|process| {
+            shop.server().cli(&["FLUSHALL"]);
+            process.put(&shop.id, b"before");
+            let mut request = process.request();
+            request.open(&shop.id);
+            change();
+            shop.commands();
+            let said = match request.write(&shop.id, b"after") {
+                Ok(_) => "saved".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let commands = shop.commands();
+            request.close();
+            let is_there = [&lock, &record].map(|key| shop.server().cli(&["EXISTS", key]));
+            (commands, (said, is_there))
+        });
+        assert_eq!(with.0[..5], [&COMMIT[..], &["EVALSHA"]].concat(), "{what}: {:?}", with.0);
+        assert_eq!(without.0[0], "EVALSHA", "{what}: {:?}", without.0);
+        assert_eq!(with.1, without.1, "{what}");
+        assert!(with.1.0.contains(expected), "{what}: {}", with.1.0);
+    }
+}
+
+/// A lock that has ended counts as changed, though nobody has written it.
+#[test]
+fn what_has_ended_is_left_to_the_script() {
+    let Some(shop) = Shop::start() else { return };
+    for kind in ["sc:l:", "sc:r:"] {
+        shop.process.put(&shop.id, b"before");
+        let mut request = shop.process.request();
+        request.open(&shop.id);
+        let key = key(kind, &shop.id);
+        shop.server().cli(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+        shop.server().cli(&["PEXPIRE", &key, "1"]);
+        wait_until("its end", || shop.server().cli(&["PTTL", &key]) == "-2");
+        shop.commands();
+        request.write(&shop.id, b"after").ok();
+        assert_eq!(shop.commands()[..5], [&COMMIT[..], &["EVALSHA"]].concat());
+        request.close();
+    }
+}
+
+#[test]
+fn who_comes_while_a_session_is_watched_gets_it_with_the_unlock() {
+    let Some(shop) = Shop::start() else { return };
+    let mut request = shop.process.request();
+    request.open(&shop.id);
+    let mut waiter = Child::start(|parent| {
+        let data = shop.site.process().request().open(&shop.id);
+        parent.say(String::from_utf8_lossy(&data));
+    });
+    wait_until("one who waits", || shop.server().info("blocked_clients") == "1");
+    request.write(&shop.id, b"handed on").expect("saved");
+    assert_eq!(waiter.line(), "handed on");
+}
+
+#[test]
+fn a_lock_that_was_renewed_is_given_back_by_the_script_at_once() {
+    let Some(shop) = Shop::start() else { return };
+    let mut settings = shop.process.settings.clone();
+    // A third of it passes until it is renewed.
+    settings.lock_lease = Duration::from_secs(4);
+    settings.request_timeout = Duration::from_secs(1);
+    let process = Process::of(&shop.site.save_path(&[0]), &settings);
+    let mut request = process.request();
+    request.open(&shop.id);
+    let live = process.live();
+    wait_for("a lock that is due", || {
+        live.renew();
+        process.count(Counter::Renewals) == 1
+    });
+    shop.commands();
+    request.write(&shop.id, b"after").expect("saved");
+    assert_eq!(shop.commands(), ["EVALSHA"]);
+    assert_eq!(shop.site.get(&shop.id), b"after");
+}
+
+/// None of these is told anything: it gets what its user may do.
+#[test]
+fn who_may_not_watch_or_begin_a_transaction_gets_scripts() {
+    let Some(shop) = Shop::start() else { return };
+    let lacks: [&[&str]; 3] = [
+        &["info", "watch", "unwatch", "exec"],
+        &["info", "unwatch", "multi", "exec"],
+        // Nobody knows the version then.
+        &["watch", "unwatch", "multi", "exec"],
+    ];
+    for rights in lacks {
+        let process = shop.process_with(rights);
+        process.put(&shop.id, b"before");
+        shop.commands();
+        let mut request = process.request();
+        request.open(&shop.id);
+        request.write(&shop.id, b"after").expect("saved");
+        assert_eq!(shop.commands().last().map(String::as_str), Some("EVALSHA"), "{rights:?}");
+        request.close();
+        assert_eq!(shop.site.get(&shop.id), b"after");
+    }
+}
+
+/// What is behind a transaction is sent again with the script.
+#[test]
+fn replicas_are_waited_for_either_way() {
+    let Some(server) = Redis::start_tcp(&[]) else { return };
+    let Some(replica) = server.start_replica(&[]) else { return };
+    let mut settings = Settings {
+        connect_timeout: PATIENCE,
+        request_timeout: Duration::from_secs(5),
+        lock_lease: Duration::from_secs(60),
+        redis_wait: 1,
+        ..Settings::default()
+    };
+    let process = Process::of(&server.url(), &settings);
+    for (data, is_changed) in [("as a transaction", false), ("by the script", true)] {
+        process.put(SHOP, b"before");
+        let mut request = process.request();
+        request.open(SHOP);
+        if is_changed {
+            server.cli(&["EXPIRE", &key("sc:l:", SHOP), "60"]);
+        }
+        request.write(SHOP, data.as_bytes()).expect("saved");
+        let record = replica.cli(&["GET", &key("sc:r:", SHOP)]);
+        assert!(record.ends_with(data), "the answer came when the replica had it");
+    }
+    replica.signal(Signal::STOP);
+    settings.request_timeout = Duration::from_millis(500);
+    let process = Process::of(&server.url(), &settings);
+    for is_changed in [false, true] {
+        let mut request = process.request();
+        request.open(SHOP);
+        if is_changed {
+            server.cli(&["EXPIRE", &key("sc:l:", SHOP), "60"]);
+        }
+        let error = request.write(SHOP, b"here only").expect_err("a replica that stands still");
+        assert_eq!(error.kind(), ErrorKind::Indeterminate, "{error}");
+        request.close();
+    }
+}
+
+#[test]
+fn a_full_server_refuses_a_transaction_and_is_unlocked() {
+    let Some(shop) = Shop::start() else { return };
+    shop.server().cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    let mut request = shop.process.request();
+    request.open(&shop.id);
+    shop.commands();
+    shop.server().cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let error = request.write(&shop.id, b"after").expect_err("it is full");
+    assert!(error.to_string().contains("is not saved: node"), "{error}");
+    assert_eq!(shop.commands(), [&COMMIT[..], &["EVALSHA"]].concat());
+    assert!(!shop.server().has_lock(&shop.id));
+    request.close();
+    shop.server().cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(shop.site.get(&shop.id), b"before");
+}
