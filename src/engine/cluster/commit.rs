@@ -737,7 +737,11 @@ impl Cluster {
             }
             Some(error) => Err(error),
             None => {
-                let text = format!("session {} is not saved: its lock was lost", holding.digest);
+                let why = match is_there || only {
+                    true => "its lock was lost",
+                    false => "what this request has read is on no node any more",
+                };
+                let text = format!("session {} is not saved: {why}", holding.digest);
                 Err(Error::new(ErrorKind::LeaseLost, text))
             }
         }

@@ -166,6 +166,46 @@ fn a_server_that_a_script_keeps_busy_is_named() {
 }
 
 #[test]
+fn a_server_that_reads_its_data_is_waited_for() {
+    // Each of them takes so many us to be read, and it answers now and then in between.
+    let slow = ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"];
+    let Some(mut server) = Redis::start(&slow) else { return };
+    plain(&server).put(SHOP, b"before");
+    for number in 0..100 {
+        server.cli(&["SET", &format!("sc:another:{number}"), &"x".repeat(1000)]);
+    }
+    server.cli(&["SAVE"]);
+    server.restart();
+    let process = process(&server, |settings| settings.lock_wait = Duration::ZERO);
+    let text = "it has just been started and reads its data";
+    expect_error(process.request().try_open(SHOP), ErrorKind::NoNode, text);
+    wait_until("its data", || process.request().try_open(SHOP).is_ok_and(|it| it == b"before"));
+}
+
+#[test]
+fn a_server_that_cannot_save_its_data_is_named() {
+    let Some(server) = Redis::start(&[]) else { return };
+    let process = plain(&server);
+    process.put(SHOP, b"before");
+    let mut request = opened(&process);
+    let snapshot = server.socket().with_file_name("dump.rdb");
+    fs::create_dir(&snapshot).expect("nothing is there");
+    server.cli(&["CONFIG", "SET", "save", "3600 1"]);
+    server.cli(&["BGSAVE"]);
+    wait_until("a snapshot that fails", || server.info("rdb_last_bgsave_status") == "err");
+    let text = "cannot save its data to its disk";
+    expect_error(request.write(SHOP, b"after"), ErrorKind::Node, text);
+    request.close();
+    expect_error(process.request().try_open(SHOP), ErrorKind::Node, text);
+    fs::remove_dir(&snapshot).expect("it is empty");
+    server.cli(&["BGSAVE"]);
+    wait_until("a snapshot", || server.info("rdb_last_bgsave_status") == "ok");
+    // It has not taken the unlock either: the lock would end with its lease.
+    server.cli(&["DEL", &key("sc:l:", SHOP)]);
+    assert_eq!(process.request().open(SHOP), b"before");
+}
+
+#[test]
 fn who_needs_a_password_is_told_where_it_goes() {
     let Some(server) = Redis::start(&["--requirepass", "correct"]) else { return };
     let folder = tempfile::tempdir().expect("a folder");
