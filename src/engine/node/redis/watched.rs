@@ -9,9 +9,9 @@
 //! MULTI, SET <record>, DEL <lock>, EXEC
 //! ```
 //!
-//! Nothing was written by anybody if `EXEC` does it: the lock is still the one that was read, and
-//! has not ended; the record is the one that was read; and nobody has come to wait for the lock, who
-//! would be counted. In any other case the server does none of it, and the script is sent, which
+//! `EXEC` does it if nothing of it was written by anybody: the lock is still the one that was
+//! taken, and has not ended; the record is the one that was read; and nobody who would be counted
+//! waits for the lock. In any other case the server does none of it, and the script is sent, which
 //! tells one case from the other.
 //!
 //! The servers of a cluster get scripts only: what is watched may move.
@@ -26,7 +26,7 @@ use crate::wire::redis::resp::{Reply, encode};
 
 /// The first version that keeps the rules above. Before, one that was busy with a script could
 /// refuse to begin a transaction and carry out what was in it; and one did not count an item as
-/// changed that had ended. Source: the release notes of Redis 6.0.9 and 6.2.
+/// changed that had ended. Source: the release notes of Redis 6.0 and 6.0.9.
 const SINCE: (u32, u32) = (6, 2);
 
 /// A session that the server watches for this connection.
@@ -105,7 +105,9 @@ impl Redis {
         let Some(Watch { hex, lock: Some(taken), record: Some(read), .. }) = &self.watch else {
             return;
         };
-        let [write, Request::Delete { key: lock, cas: held, .. }] = requests else { return };
+        let [write, Request::Delete { key: lock, cas: held, is_quiet: true, .. }] = requests else {
+            return;
+        };
         let is_its = |key: Key<'_>, kind| {
             key.as_str().strip_prefix(kind).is_some_and(|digest| digest.as_bytes() == *hex)
         };
