@@ -8,6 +8,15 @@ declare(strict_types=1);
  */
 final class Bench
 {
+    /**
+     * Workers that make the round trips of a cycle to memcached servers of their own, without PHP
+     * (raw/main.rs), if others use memcached: what they are called, and how many servers.
+     */
+    public const RAW = [
+        'raw' => ['two raw round trips', 1],
+        'raw-copies' => ['two raw round trips, 2 servers', 2],
+    ];
+
     /** @var array<string, Handler> those that everything is measured of */
     public readonly array $handlers;
     /** @var array<string, Handler> with those of which only cycles are measured */
@@ -20,8 +29,7 @@ final class Bench
     /** @var array<string, string> "disk" and "tmpfs" */
     public readonly array $places;
     /**
-     * The commands of all workers that make cycles: one for each handler, and "raw", which makes
-     * the round trips of one to a memcached of its own (raw/main.rs), if others use memcached.
+     * The commands of all workers that make cycles: one for each handler, and those of RAW.
      *
      * @var array<string, list<string>>
      */
@@ -54,9 +62,14 @@ final class Bench
 
         $workers = array_map(fn ($handler) => $handler->worker(), $this->all);
         if (in_array('memcached', array_column($this->all, 'server'), true)) {
-            $socket = "$this->scratch/raw.socket";
-            $this->serve('raw', 'memcached', $socket, $this->scratch, 0);
-            $workers['raw'] = [$options->raw, $socket];
+            foreach (self::RAW as $name => [, $nodes]) {
+                $workers[$name] = [$options->raw];
+                for ($node = 1; $node <= $nodes; $node++) {
+                    $socket = "$this->scratch/$name.$node.socket";
+                    $this->serve($name, 'memcached', $socket, $this->scratch, 0);
+                    $workers[$name][] = $socket;
+                }
+            }
         }
         $this->workers = $workers;
     }
@@ -104,10 +117,10 @@ final class Bench
         }
     }
 
-    /** What tables and pictures call the handler, or the raw worker. */
+    /** What tables and pictures call the handler, or a worker without one. */
     public function label(string $name): string
     {
-        return isset($this->all[$name]) ? $this->all[$name]->label : 'two raw round trips';
+        return isset($this->all[$name]) ? $this->all[$name]->label : self::RAW[$name][0];
     }
 
     /** `$name` names its log. */

@@ -12,6 +12,10 @@
 //!         md <lock> C<cas> q O<n>                    nothing
 //! ```
 //!
+//! With several servers, each step is sent to all of them before the replies of the first are read,
+//! and the last line in a write of its own behind the replies to the store, as sessclust does for
+//! several copies.
+//!
 //! Only that is timed. When the clock has stopped, the record that was read has to be the one that
 //! was written last.
 
@@ -41,7 +45,7 @@ struct Session {
 }
 
 struct Worker {
-    server: BufReader<UnixStream>,
+    servers: Vec<BufReader<UnixStream>>,
     /// Those of the size last asked for.
     sessions: Vec<Session>,
     size: usize,
@@ -54,10 +58,11 @@ struct Worker {
 }
 
 /// Answers each line `["cycles", [size, untimed, count]]` of standard input with a line
-/// `{"result": [nanoseconds, ...]}`. The argument is the socket of the server.
+/// `{"result": [nanoseconds, ...]}`. The arguments are the sockets of the servers.
 fn main() {
-    let socket = std::env::args().nth(1).expect("usage: raw SOCKET");
-    let mut worker = Worker::connect(&socket);
+    let sockets: Vec<String> = std::env::args().skip(1).collect();
+    assert!(!sockets.is_empty(), "usage: raw SOCKET ...");
+    let mut worker = Worker::connect(&sockets);
     for line in stdin().lines() {
         let line = line.expect("standard input");
         let digits = line.split(|c: char| !c.is_ascii_digit());
@@ -70,10 +75,13 @@ fn main() {
 }
 
 impl Worker {
-    fn connect(socket: &str) -> Self {
-        let stream = UnixStream::connect(socket).expect("server");
+    fn connect(sockets: &[String]) -> Self {
+        let connect = |socket: &String| {
+            let stream = UnixStream::connect(socket).expect("server");
+            BufReader::with_capacity(BUFFER_BYTES, stream)
+        };
         let mut worker = Self {
-            server: BufReader::with_capacity(BUFFER_BYTES, stream),
+            servers: sockets.iter().map(connect).collect(),
             sessions: Vec::new(),
             size: 0,
             turn: 0,
@@ -99,8 +107,10 @@ impl Worker {
             let mut request = format!("ms {record} {} ME\r\n", value.len()).into_bytes();
             request.extend_from_slice(&value);
             request.extend_from_slice(b"\r\n");
-            self.send(&request);
-            assert_eq!(self.line(), "HD");
+            for server in &mut self.servers {
+                send(server, &request);
+                assert_eq!(line(server), "HD");
+            }
             self.sessions.push(Session { lock, record, value });
         }
     }
@@ -110,9 +120,10 @@ impl Worker {
         self.turn = (self.turn + 1) % SESSIONS;
         let next = self.value();
         let Session { lock, record, value } = &self.sessions[self.turn];
-        let (lock, record) = (lock.clone(), record.clone());
         let mut read = vec![0; value.len() + "\r\n".len()];
         let mut commit = Vec::with_capacity(next.len() + 512);
+        let has_copies = self.servers.len() > 1;
+        let mut held = Vec::with_capacity(self.servers.len());
         let [o1, o2, o3, o4] = [1, 2, 3, 4].map(|n| self.opaque + n);
         self.opaque = o4;
         let mut open = format!("ms {lock} {} T5 ME c O{o1}\r\n", HOLDER.len()).into_bytes();
@@ -120,34 +131,37 @@ impl Worker {
         open.extend_from_slice(format!("\r\nmg {record} v c t O{o2}\r\n").as_bytes());
 
         let start = Instant::now();
-        self.send(&open);
-        let locked = self.line();
-        let found = self.line();
-        self.server.read_exact(&mut read).expect("record");
-        let (lock_cas, record_cas) = (cas(&locked), cas(&found));
-        write!(commit, "ms {record} {} T1440 C{record_cas} c O{o3}\r\n", next.len()).unwrap();
-        commit.extend_from_slice(&next);
-        write!(commit, "\r\nmd {lock} C{lock_cas} q O{o4}\r\n").unwrap();
-        self.send(&commit);
-        let stored = self.line();
+        self.servers.iter_mut().for_each(|server| send(server, &open));
+        for server in &mut self.servers {
+            held.push([line(server), line(server)]);
+            server.read_exact(&mut read).expect("record");
+        }
+        for (server, [locked, found]) in self.servers.iter_mut().zip(&held) {
+            commit.clear();
+            write!(commit, "ms {record} {} T1440 C{} c O{o3}\r\n", next.len(), cas(found)).unwrap();
+            commit.extend_from_slice(&next);
+            commit.extend_from_slice(b"\r\n");
+            if !has_copies {
+                write!(commit, "md {lock} C{} q O{o4}\r\n", cas(locked)).unwrap();
+            }
+            send(server, &commit);
+        }
+        let mut is_stored = true;
+        for server in &mut self.servers {
+            is_stored &= line(server).starts_with("HD ");
+        }
+        if has_copies {
+            for (server, [locked, _]) in self.servers.iter_mut().zip(&held) {
+                send(server, format!("md {lock} C{} q O{o4}\r\n", cas(locked)).as_bytes());
+            }
+        }
         let time = start.elapsed();
 
-        assert!(stored.starts_with("HD "), "not stored: {stored}");
+        assert!(is_stored, "not stored");
         let session = &mut self.sessions[self.turn];
         assert_eq!(read.strip_suffix(b"\r\n"), Some(&session.value[..]), "not what was written");
         session.value = next;
         time.as_nanos() as u64
-    }
-
-    fn send(&mut self, request: &[u8]) {
-        self.server.get_mut().write_all(request).expect("server");
-    }
-
-    /// The next line of the server's replies, without its end.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.server.read_line(&mut line).expect("server");
-        line.trim_end().to_owned()
     }
 
     /// A record of about `size` bytes of data, up to 5 % more or less.
@@ -165,6 +179,17 @@ impl Worker {
         self.random ^= self.random << 17;
         self.random
     }
+}
+
+fn send(server: &mut BufReader<UnixStream>, request: &[u8]) {
+    server.get_mut().write_all(request).expect("server");
+}
+
+/// The next line of a server's replies, without its end.
+fn line(server: &mut BufReader<UnixStream>) -> String {
+    let mut line = String::new();
+    server.read_line(&mut line).expect("server");
+    line.trim_end().to_owned()
 }
 
 /// The CAS in a line of a reply.

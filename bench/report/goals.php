@@ -172,6 +172,13 @@ function replica_goals(array $results): array
                 '<=', $limit,
             );
         }
+        // What no client gets below.
+        foreach ($place === 'near' ? ['4 KB', '100 B'] : [] as $size) {
+            $goals[] = figure(
+                "raw round trips of $size: those to 2 servers at once, times those to 1",
+                ratio_of_rounds($results['cycle'][$size], 'raw-copies', 'raw', 'round_medians_us'),
+            );
+        }
         foreach ([1 => $one, 2 => $two] as $replicas => $name) {
             $goals[] = figure(
                 "system calls of a cycle of 4 KB, nodes $where, replicas = $replicas",

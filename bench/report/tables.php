@@ -21,17 +21,17 @@ function tables(Bench $bench, array $results): array
         cycle_table($results['cycle'], $label),
         peer_table(
             "sessclust's embedded store", $results['cycle'], $label,
-            ['sessclust', 'sessclust-tmpfs'], array_diff($peers, ['raw']),
+            ['sessclust', 'sessclust-tmpfs'], array_diff($peers, array_keys(Bench::RAW)),
         ),
         peer_table(
             "sessclust's memcached pool", $results['cycle'], $label,
             ['sessclust-memcached', 'sessclust-memcached-delayed'],
-            array_diff($peers, ['files', 'files-tmpfs']),
+            array_diff($peers, ['files', 'files-tmpfs', 'raw-copies']),
         ),
         peer_table(
             'sessclust with a Redis', $results['cycle'], $label,
             ['sessclust-redis', 'sessclust-redis-delayed'],
-            array_diff($peers, ['files', 'files-tmpfs', 'raw']),
+            array_diff($peers, ['files', 'files-tmpfs', ...array_keys(Bench::RAW)]),
         ),
         redis_rs_table($results['redis_rs']),
         contention_table($results['contention'], $label),
