@@ -399,7 +399,17 @@ impl Redis {
         }
         encode(&[b"MULTI"], output);
         encode(&[b"EXEC"], output);
-        redis.buffered.flush().await?;
+        if let Err(broken) = redis.buffered.flush().await {
+            // A server that closes before it was asked anything says why.
+            let said = redis.raw(|reply| match reply {
+                Reply::Error(text) => Err(refusal(text)),
+                _ => Ok(()),
+            });
+            return Err(match said.await {
+                Err(said) if said.cause == Cause::Connect => said,
+                _ => broken,
+            });
+        }
         for _ in 0..commands {
             redis
                 .raw(|reply| match reply {
