@@ -155,6 +155,32 @@ fn what_has_changed_is_left_to_the_script() {
     }
 }
 
+/// Those who are counted when a session is opened, and one that is not the last to be opened.
+#[test]
+fn what_was_otherwise_when_it_was_watched_is_left_to_the_script_at_once() {
+    let Some(shop) = Shop::start() else { return };
+    shop.server().cli(&["SET", &key("sc:q:", &shop.id), "1", "EX", "60"]);
+    let mut request = shop.process.request();
+    request.open(&shop.id);
+    shop.commands();
+    request.write(&shop.id, b"after").expect("saved");
+    assert_eq!(shop.commands(), ["EVALSHA"]);
+    request.close();
+
+    let (one, two) = (shop.site.id(), shop.site.id());
+    let [mut first, mut second] = [&one, &two].map(|id| {
+        shop.process.put(id, b"before");
+        let mut request = shop.process.request();
+        request.open(id);
+        request
+    });
+    shop.commands();
+    first.write(&one, b"after").expect("saved");
+    assert_eq!(shop.commands(), ["EVALSHA"]);
+    second.write(&two, b"after").expect("saved");
+    assert_eq!(shop.commands(), COMMIT);
+}
+
 /// A lock that has ended counts as changed, though nobody has written it.
 #[test]
 fn what_has_ended_is_left_to_the_script() {

@@ -1,8 +1,8 @@
 //! Writing a session without a script.
 //!
 //! A script costs a server as much as ten commands, and what it is given is copied into Lua and out
-//! of it. So whoever takes a lock that is free has the server watch the session as well, and reads
-//! what is watched:
+//! of it. So whoever takes a lock that is free, and is to store and give it back in one write whose
+//! answer he reads, has the server watch the session as well, and reads what is watched:
 //!
 //! ```text
 //! SET <lock> NX, WATCH <record> <lock> <count>, MGET <lock> <count>, GET <record>
