@@ -252,3 +252,7 @@ pub const CLUSTER_PAUSE_MAX: Duration = Duration::from_millis(20);
 /// How long a process does not try again to connect to a server of a cluster for which it has
 /// waited in vain.
 pub const CLUSTER_HUNG_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a process waits for a server of a cluster that says that the cluster is down. In a
+/// planned failover that is over when two files are on the disk, mostly within 20 ms.
+pub const CLUSTER_DOWN_MAX: Duration = Duration::from_millis(500);

@@ -411,6 +411,34 @@ fn a_cluster_that_is_down_says_so() {
     assert_eq!(process.count(Counter::NodesDown), 0);
 }
 
+/// It may be only for a moment, while a failover gets about.
+#[test]
+fn a_cluster_that_is_down_is_waited_for_once() {
+    let Some(cluster) = RedisCluster::start() else { return };
+    let process = process(&cluster);
+    let (id, server) = (id_on(&cluster, 0), &cluster.nodes[0]);
+    process.put(&id, b"data");
+    let asked = || {
+        let before = said(server, "CLUSTERDOWN");
+        let mut request = process.request();
+        let read = request.session.read(support::id(&id), Access::Unlocked);
+        expect_error(read, ErrorKind::NoNode, "CLUSTERDOWN");
+        said(server, "CLUSTERDOWN") - before
+    };
+    for _ in 0..2 {
+        // Any other slot that it has.
+        let slot = cluster.slot(&key("sc:r:", &id_on(&cluster, 0))).to_string();
+        assert_eq!(server.cli(&["CLUSTER", "DELSLOTS", &slot]), "OK");
+        assert!(asked() > 1, "it is asked again");
+        // What was left of the time is used as well.
+        wait_until("the end of the waiting", || asked() == 1);
+        assert_eq!(server.cli(&["CLUSTER", "ADDSLOTS", &slot]), "OK");
+        assert_eq!(process.request().peek(&id), b"data");
+    }
+    assert_eq!(process.count(Counter::NodesDown), 0);
+    assert_eq!(process.count(Counter::BrokenConnections), 0);
+}
+
 #[test]
 fn the_sessions_of_other_servers_do_without_one_that_is_gone() {
     let options = ["--cluster-require-full-coverage", "no"];

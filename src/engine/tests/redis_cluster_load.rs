@@ -5,8 +5,11 @@ mod support;
 
 use sessclust_engine::config::Settings;
 use sessclust_engine::{ErrorKind, Result};
+use std::fmt;
 use std::fs::File;
+use std::num::ParseIntError;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 use support::pool::Process;
 use support::redis::{Redis, key, wait_until};
@@ -26,13 +29,44 @@ const EACH: usize = 10;
 const LOAD_MAX: Duration = Duration::from_secs(20);
 
 /// What has become of the increments of one session.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Tally {
     acknowledged: u64,
     /// Not saved, says the warning.
     failed: u64,
     /// May or may not have been saved, it says.
     unknown: u64,
+    /// The first warning of each process that has one.
+    warnings: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+        self.warnings.extend(other.warnings);
+    }
+}
+
+/// As one line.
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { acknowledged, failed, unknown, warnings } = self;
+        write!(f, "{acknowledged} {failed} {unknown} {}", warnings.join("; "))
+    }
+}
+
+impl FromStr for Tally {
+    type Err = ParseIntError;
+
+    fn from_str(line: &str) -> std::result::Result<Self, ParseIntError> {
+        let mut words = line.splitn(4, ' ');
+        let mut next = || words.next().unwrap_or_default();
+        let [acknowledged, failed, unknown] = [next(), next(), next()].map(str::parse);
+        let warnings = words.filter(|text| !text.is_empty()).map(str::to_owned).collect();
+        Ok(Self { acknowledged: acknowledged?, failed: failed?, unknown: unknown?, warnings })
+    }
 }
 
 fn settings(redis_wait: u32) -> Settings {
@@ -79,7 +113,7 @@ fn load(
     Child::start(|parent| {
         let mut random = fastrand::Rng::with_seed(seed);
         let process = Process::of(url, settings);
-        let mut tallies = vec![[Tally::default(); SESSIONS]; sessions.len()];
+        let mut tallies = vec![<[Tally; SESSIONS]>::default(); sessions.len()];
         let mut done = [[0; 3]; 2];
         let started = Instant::now();
         while !folder.join("end").exists() && started.elapsed() < LOAD_MAX {
@@ -97,7 +131,9 @@ fn load(
                     }
                 }
                 Err(error) => {
-                    eprintln!("{error}");
+                    if tally.warnings.is_empty() {
+                        tally.warnings.push(error.to_string());
+                    }
                     match error.kind() {
                         ErrorKind::Indeterminate => tally.unknown += 1,
                         _ => tally.failed += 1,
@@ -105,9 +141,7 @@ fn load(
                 }
             }
         }
-        for Tally { acknowledged, failed, unknown } in tallies.iter().flatten() {
-            parent.say(format_args!("{acknowledged} {failed} {unknown}"));
-        }
+        tallies.iter().flatten().for_each(|tally| parent.say(tally));
     })
 }
 
@@ -134,32 +168,33 @@ fn under_load(
     all_say(&mut children);
     File::create(folder.path().join("end")).expect("a file");
 
-    let mut tallies = vec![[Tally::default(); SESSIONS]; sessions.len()];
+    let mut tallies = vec![<[Tally; SESSIONS]>::default(); sessions.len()];
     for child in &mut children {
         for tally in tallies.iter_mut().flatten() {
-            let line = child.line();
-            let mut numbers = line.split(' ').map(|number| number.parse().expect("a number"));
-            let mut next = || -> u64 { numbers.next().expect("three numbers") };
-            tally.acknowledged += next();
-            tally.failed += next();
-            tally.unknown += next();
+            tally.add(child.line().parse().expect("a tally"));
         }
     }
     let process = Process::of(&url, &settings);
-    let of_server = |(tallies, ids): (&[Tally; SESSIONS], &[String; SESSIONS])| {
+    let of_server = |(tallies, ids): ([Tally; SESSIONS], &[String; SESSIONS])| {
         let (mut sum, mut lost) = (Tally::default(), 0);
-        for (tally, id) in tallies.iter().zip(ids) {
+        for (tally, id) in tallies.into_iter().zip(ids) {
             let value = number(&process.request().peek(id));
             assert!(value <= tally.acknowledged + tally.unknown, "{value}, but {tally:?}");
             lost += tally.acknowledged.saturating_sub(value);
-            sum.acknowledged += tally.acknowledged;
-            sum.failed += tally.failed;
-            sum.unknown += tally.unknown;
+            sum.add(tally);
         }
         println!("redis_wait = {redis_wait}: {sum:?}, of which {lost} lost");
         (sum, lost)
     };
-    tallies.iter().zip(&sessions).map(of_server).collect()
+    tallies.into_iter().zip(&sessions).map(of_server).collect()
+}
+
+/// Nobody has noticed anything.
+#[track_caller]
+fn assert_unnoticed(results: &[(Tally, u64)]) {
+    for (tally, lost) in results {
+        assert_eq!((tally.failed, tally.unknown, *lost), (0, 0, 0), "{tally:?}");
+    }
 }
 
 #[test]
@@ -174,9 +209,7 @@ fn slots_move_while_their_sessions_are_in_use() {
             }
         }
     });
-    for (Tally { failed, unknown, .. }, lost) in results {
-        assert_eq!((failed, unknown, lost), (0, 0, 0));
-    }
+    assert_unnoticed(&results);
 }
 
 /// Kills the primary that has the sessions of the first server; then it is started again.
@@ -195,12 +228,10 @@ fn fail_over(redis_wait: u32) -> Option<u64> {
     let options = ["--cluster-require-full-coverage", "no"];
     let mut cluster = RedisCluster::start_with(&options)?;
     let results = under_load(&mut cluster, redis_wait, |cluster, _| kill(cluster));
-    let (tally, lost) = results[0];
+    let (tally, lost) = &results[0];
     assert!(tally.failed + tally.unknown > 0, "somebody has noticed it: {tally:?}");
-    for (Tally { failed, unknown, .. }, lost) in &results[1..] {
-        assert_eq!((*failed, *unknown, *lost), (0, 0, 0));
-    }
-    Some(lost)
+    assert_unnoticed(&results[1..]);
+    Some(*lost)
 }
 
 /// What is lost is measured only: it depends on how fast the replica is.
@@ -225,7 +256,5 @@ fn a_planned_failover_loses_nothing() {
             cluster.primary_of(0) == Some(3) && cluster.nodes[0].info("role") == "slave"
         });
     });
-    for (Tally { failed, unknown, .. }, lost) in results {
-        assert_eq!((failed, unknown, lost), (0, 0, 0));
-    }
+    assert_unnoticed(&results);
 }

@@ -10,6 +10,9 @@
 //! * While a slot moves, its keys are on two servers, and each command may have to be done by
 //!   either: those behind one that the new server has to do are sent when it has. A script that
 //!   needs several keys can be done by neither. It is tried again until the slot has moved.
+//! * In a planned failover, a server may hear that the old primary is none any more before it hears
+//!   who is the new one. With a slot that nobody has it takes the cluster for down, and does
+//!   nothing for anybody, until it hears more. That is waited for, but once only by each process.
 //! * A server that fails takes with it what was to come from it, and nothing else: the others go
 //!   on, and what they owe is still to come. Sessions of its slots fail at once until the cluster
 //!   has made another server their primary: a request that waited for that would hold a worker of
@@ -22,7 +25,7 @@ use crate::config::redis::Redis as Service;
 use crate::config::save_path::Endpoint;
 use crate::error::shown;
 use crate::limits::{
-    CLUSTER_HUNG_PAUSE, CLUSTER_MAP_PAUSE, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN,
+    CLUSTER_DOWN_MAX, CLUSTER_HUNG_PAUSE, CLUSTER_MAP_PAUSE, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN,
     CLUSTER_SERVERS_MAX,
 };
 use crate::node::{Answer, Broken, Cause, Late, Tag, Turn, World};
@@ -75,6 +78,8 @@ struct Server {
     redis: Option<Box<Redis>>,
     /// When it was waited for in vain to connect, and what was said of that.
     hung: Option<(Instant, String)>,
+    /// Since when it has done nothing but say that the cluster is down.
+    down_since: Option<Instant>,
 }
 
 /// Commands that were sent in one write, and not done by whom they were sent to.
@@ -89,7 +94,7 @@ struct Stray {
 
 impl Server {
     fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, redis: None, hung: None }
+        Self { endpoint, redis: None, hung: None, down_since: None }
     }
 
     fn expected(&self) -> impl Iterator<Item = &Expected> {
@@ -490,7 +495,10 @@ impl RedisCluster {
         match got {
             Got::Map(ranges) => self.learn(index, ranges)?,
             Got::Astray(text, commands) => self.stray(index, &text, commands)?,
-            got => return Ok((tag, got)),
+            got => {
+                self.servers[index].down_since = None;
+                return Ok((tag, got));
+            }
         }
         Ok((None, Got::Nothing))
     }
@@ -527,11 +535,16 @@ impl RedisCluster {
             (0, Some(_)) => Duration::ZERO,
             (tries, _) => CLUSTER_PAUSE_MIN * 2_u32.saturating_pow(tries),
         };
-        let at = Instant::now() + pause.min(CLUSTER_PAUSE_MAX);
+        let now = Instant::now();
+        let at = now + pause.min(CLUSTER_PAUSE_MAX);
         // The answer to the last try has to be here in time too.
         let left = self.left();
-        let until = *route.until.get_or_insert_with(|| Instant::now() + left.mul_f64(0.75));
-        if code == ErrorCode::ClusterDown || at >= until {
+        let mut until = *route.until.get_or_insert_with(|| now + left.mul_f64(0.75));
+        if code == ErrorCode::ClusterDown {
+            let since = *self.servers[index].down_since.get_or_insert(now);
+            until = until.min(since + CLUSTER_DOWN_MAX);
+        }
+        if at >= until {
             let reason = match code {
                 ErrorCode::ClusterDown => sentence(text),
                 _ => format!(
