@@ -13,6 +13,11 @@ use std::fmt;
 pub mod memcached;
 pub mod redis;
 
+/// Adds a number's decimal digits.
+fn put(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
 /// What the input starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded<R> {

@@ -35,9 +35,7 @@
 
 use super::{Cas, Key, Ttl};
 use crate::limits::{MEMCACHED_FLAGS_MAX, MEMCACHED_LINE_BYTES_MAX, MEMCACHED_VALUE_BYTES_MAX};
-use crate::wire::{DecodeError, Decoded};
-use std::fmt;
-use std::io::Write;
+use crate::wire::{DecodeError, Decoded, put};
 use std::time::Duration;
 
 /// The number of a request. Its reply repeats it, so that a reply is never taken for another
@@ -45,12 +43,6 @@ use std::time::Duration;
 /// billions, the reply of its last use is long gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opaque(pub u32);
-
-impl fmt::Display for Opaque {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// What a server is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,8 +148,7 @@ pub enum Wants {
     Value,
     /// The time that it has left.
     Life,
-    /// That the server watches it until it is written, together with the lock that is asked for
-    /// before it, if that is free.
+    /// That the server watches the lock that is asked for before it, until the item is written.
     Watch,
 }
 
@@ -170,35 +161,51 @@ pub enum Condition {
     Unchanged(Cas),
 }
 
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => f.write_str("ME"),
-            Self::Unchanged(cas) => write!(f, "C{cas}"),
-        }
-    }
-}
-
 /// Encodes `request` at the end of `out`.
 pub fn encode(request: &Request<'_>, out: &mut Vec<u8>) {
-    match request {
-        Request::Get { key, opaque, .. } => write!(out, "mg {key} v c t O{opaque}\r\n"),
-        Request::Touch { key, ttl, opaque } => write!(out, "mg {key} T{ttl} c O{opaque}\r\n"),
+    let mut words = |words: &[&str]| {
+        words.iter().for_each(|word| out.extend_from_slice(word.as_bytes()));
+    };
+    match *request {
+        Request::Get { key, opaque, .. } => {
+            words(&["mg ", key.as_str(), " v c t O"]);
+            put(opaque.0, out);
+        }
+        Request::Touch { key, ttl, opaque } => {
+            words(&["mg ", key.as_str(), " T"]);
+            put(u32::from(ttl), out);
+            out.extend_from_slice(b" c O");
+            put(opaque.0, out);
+        }
         Request::Set { key, value, ttl, condition, opaque } => {
-            write!(out, "ms {key} {} T{ttl} {condition} c O{opaque}\r\n", value.len())
-                .and_then(|()| out.write_all(value))
-                .and_then(|()| out.write_all(b"\r\n"))
+            words(&["ms ", key.as_str(), " "]);
+            put(value.len(), out);
+            out.extend_from_slice(b" T");
+            put(u32::from(ttl), out);
+            match condition {
+                Condition::Absent => out.extend_from_slice(b" ME"),
+                Condition::Unchanged(cas) => {
+                    out.extend_from_slice(b" C");
+                    put(u64::from(cas), out);
+                }
+            }
+            out.extend_from_slice(b" c O");
+            put(opaque.0, out);
+            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(value);
         }
         Request::Delete { key, cas, is_quiet, opaque } => {
-            let quiet = if *is_quiet { " q" } else { "" };
-            write!(out, "md {key} C{cas}{quiet} O{opaque}\r\n")
+            words(&["md ", key.as_str(), " C"]);
+            put(u64::from(cas), out);
+            out.extend_from_slice(if is_quiet { b" q O" } else { b" O" });
+            put(opaque.0, out);
         }
-        Request::Noop => out.write_all(b"mn\r\n"),
-        Request::Version => out.write_all(b"version\r\n"),
-        Request::Settings => out.write_all(b"stats settings\r\n"),
-        Request::Statistics => out.write_all(b"stats\r\n"),
+        Request::Noop => words(&["mn"]),
+        Request::Version => words(&["version"]),
+        Request::Settings => words(&["stats settings"]),
+        Request::Statistics => words(&["stats"]),
     }
-    .expect("a Vec takes all that is written");
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What a server answers.
@@ -572,7 +579,7 @@ mod tests {
                 Duration::MAX => " t-1".to_owned(),
                 left => format!(" t{}", left.as_secs()),
             });
-            let opaque = flags.opaque.map(|opaque| format!(" O{opaque}"));
+            let opaque = flags.opaque.map(|opaque| format!(" O{}", opaque.0));
             let flags = [cas, time_left, opaque].map(Option::unwrap_or_default).concat();
             format!("{code}{flags}\r\n").into_bytes()
         };

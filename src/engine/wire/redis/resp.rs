@@ -23,8 +23,7 @@
 use crate::limits::{
     REDIS_BULK_BYTES_MAX, REDIS_DEPTH_MAX, REDIS_ELEMENTS_MAX, REDIS_LINE_BYTES_MAX,
 };
-use crate::wire::{DecodeError, Decoded};
-use std::io::Write;
+use crate::wire::{DecodeError, Decoded, put};
 
 /// Encodes a command at the end of `out`: its name and what it is told, each any bytes.
 pub fn encode(arguments: &[&[u8]], out: &mut Vec<u8>) {
@@ -34,13 +33,17 @@ pub fn encode(arguments: &[&[u8]], out: &mut Vec<u8>) {
 
 /// The beginning of a command of so many arguments, its name among them.
 pub fn array(arguments: usize, out: &mut Vec<u8>) {
-    write!(out, "*{arguments}\r\n").expect("a Vec takes all that is written");
+    out.push(b'*');
+    put(arguments, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// One argument: these parts, one behind the other.
 pub fn bulk(parts: &[&[u8]], out: &mut Vec<u8>) {
     let bytes: usize = parts.iter().map(|part| part.len()).sum();
-    write!(out, "${bytes}\r\n").expect("a Vec takes all that is written");
+    out.push(b'$');
+    put(bytes, out);
+    out.extend_from_slice(b"\r\n");
     parts.iter().for_each(|part| out.extend_from_slice(part));
     out.extend_from_slice(b"\r\n");
 }
