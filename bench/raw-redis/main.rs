@@ -4,9 +4,9 @@
 //! A cycle is what sessclust sends a Redis for a request, in two writes, on a Unix socket:
 //!
 //! ```text
-//! open    SET <lock> <CAS + holder> NX EX 5, WATCH <record> <lock> <count>,
-//!         MGET <record> <lock> <count>
-//! commit  MULTI, SET <record> <CAS + record> EX 1440, DEL <lock>, EXEC
+//! open    SET <lock> <CAS + holder> NX EX 5, WATCH <lock>, GET <record>
+//! commit  MULTI, SET <record> <CAS + record> EX 1440, DEL <lock> <list>, LMOVE <queue> <lock>,
+//!         EXPIRE <lock>, COPY <lock> <list>, EXEC
 //! ```
 //!
 //! The three take turns, round by round, on one server. Prints JSON: for each size the medians of
@@ -83,15 +83,16 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// One session, and what is sent for it.
 struct Session {
-    /// Record, lock and count.
-    keys: [String; 3],
+    /// Record, lock, queue and list.
+    keys: [String; 4],
     record: Vec<u8>,
     cycles: u64,
 }
 
 impl Session {
     fn new(name: &str, bytes: usize) -> Self {
-        let keys = ["r", "l", "q"].map(|kind| format!("sc:{kind}:{{{name}-{bytes}{:039}}}", 0));
+        let keys =
+            ["r", "l", "q", "w"].map(|kind| format!("sc:{kind}:{{{name}-{bytes}{:039}}}", 0));
         Self { keys, record: vec![b'r'; CAS_BYTES + HEADER_BYTES + bytes], cycles: 0 }
     }
 
@@ -103,16 +104,21 @@ impl Session {
         let old = self.record.clone();
         let mut next = old.clone();
         next[..CAS_BYTES].copy_from_slice(&cas);
-        let [record_key, lock_key, count_key] = self.keys.each_ref().map(|key| key.as_bytes());
+        let [record_key, lock_key, queue, list] = self.keys.each_ref().map(|key| key.as_bytes());
 
         let start = Instant::now();
-        let (is_locked, found) = way.open(
+        let (is_locked, found) = way.open([
             &[b"SET", lock_key, &lock, b"NX", b"EX", b"5"],
-            &[b"WATCH", record_key, lock_key, count_key],
-            &[b"MGET", record_key, lock_key, count_key],
-        );
-        let is_stored =
-            way.commit(&[b"SET", record_key, &next, b"EX", b"1440"], &[b"DEL", lock_key]);
+            &[b"WATCH", lock_key],
+            &[b"GET", record_key],
+        ]);
+        let is_stored = way.commit([
+            &[b"SET", record_key, &next, b"EX", b"1440"],
+            &[b"DEL", lock_key, list],
+            &[b"LMOVE", queue, lock_key, b"RIGHT", b"LEFT"],
+            &[b"EXPIRE", lock_key, b"5"],
+            &[b"COPY", lock_key, list],
+        ]);
         let time = start.elapsed();
 
         assert!(is_locked && is_stored, "{is_locked} {is_stored}");
@@ -129,10 +135,10 @@ type Words<'a> = &'a [&'a [u8]];
 /// How a Redis is spoken with.
 trait Way {
     /// Sends all in one write: whether the lock was had, and the record.
-    fn open(&mut self, set: Words, watch: Words, mget: Words) -> (bool, Option<Vec<u8>>);
+    fn open(&mut self, commands: [Words; 3]) -> (bool, Option<Vec<u8>>);
 
-    /// Sends both as a transaction: whether it was done.
-    fn commit(&mut self, set: Words, del: Words) -> bool;
+    /// Sends all as a transaction: whether it was done.
+    fn commit(&mut self, commands: [Words; 5]) -> bool;
 }
 
 /// The engine's codec.
@@ -173,27 +179,25 @@ impl Own {
 }
 
 impl Way for Own {
-    fn open(&mut self, set: Words, watch: Words, mget: Words) -> (bool, Option<Vec<u8>>) {
-        [set, watch, mget].iter().for_each(|words| encode(words, &mut self.output));
+    fn open(&mut self, commands: [Words; 3]) -> (bool, Option<Vec<u8>>) {
+        commands.iter().for_each(|words| encode(words, &mut self.output));
         self.flush();
         let is_ok = |reply: Reply<'_>| reply == Reply::Simple(b"OK");
         let is_locked = self.reply(is_ok) & self.reply(is_ok);
         let record = self.reply(|reply| match reply {
-            Reply::Array(parts) => match parts[..] {
-                [Reply::Bulk(record), ..] => Some(record.to_vec()),
-                _ => None,
-            },
+            Reply::Bulk(record) => Some(record.to_vec()),
+            Reply::Nil => None,
             other => panic!("{other:?}"),
         });
         (is_locked, record)
     }
 
-    fn commit(&mut self, set: Words, del: Words) -> bool {
-        [&[&b"MULTI"[..]], set, del, &[b"EXEC"]]
-            .iter()
-            .for_each(|words| encode(words, &mut self.output));
+    fn commit(&mut self, commands: [Words; 5]) -> bool {
+        encode(&[b"MULTI"], &mut self.output);
+        commands.iter().for_each(|words| encode(words, &mut self.output));
+        encode(&[b"EXEC"], &mut self.output);
         self.flush();
-        for _ in 0..3 {
+        for _ in 0..=commands.len() {
             self.reply(|reply| assert!(matches!(reply, Reply::Simple(_)), "{reply:?}"));
         }
         self.reply(|reply| matches!(reply, Reply::Array(_)))
@@ -222,11 +226,11 @@ fn transaction(commands: &[Words]) -> redis::Pipeline {
     pipeline
 }
 
-/// What an open is answered: to `SET`, to `WATCH`, and record, lock and count.
-type Opened = (bool, (), (Option<Vec<u8>>, Vec<u8>, Option<Vec<u8>>));
+/// What an open is answered: to `SET`, to `WATCH`, and the record.
+type Opened = (bool, (), Option<Vec<u8>>);
 
 /// What a transaction is answered, unless it was not done.
-type Committed = Option<((), i64)>;
+type Committed = Option<((), i64, Option<Vec<u8>>, i64, i64)>;
 
 /// redis-rs on a blocking socket.
 struct Sync(redis::Connection);
@@ -238,14 +242,14 @@ impl Sync {
 }
 
 impl Way for Sync {
-    fn open(&mut self, set: Words, watch: Words, mget: Words) -> (bool, Option<Vec<u8>>) {
-        let opened = pipeline(&[set, watch, mget]).query(&mut self.0);
-        let (is_locked, (), (record, ..)): Opened = opened.expect("replies");
+    fn open(&mut self, commands: [Words; 3]) -> (bool, Option<Vec<u8>>) {
+        let (is_locked, (), record): Opened =
+            pipeline(&commands).query(&mut self.0).expect("replies");
         (is_locked, record)
     }
 
-    fn commit(&mut self, set: Words, del: Words) -> bool {
-        let committed = transaction(&[set, del]).query::<Committed>(&mut self.0);
+    fn commit(&mut self, commands: [Words; 5]) -> bool {
+        let committed = transaction(&commands).query::<Committed>(&mut self.0);
         committed.expect("replies").is_some()
     }
 }
@@ -263,15 +267,15 @@ impl Multiplexed {
 }
 
 impl Way for Multiplexed {
-    fn open(&mut self, set: Words, watch: Words, mget: Words) -> (bool, Option<Vec<u8>>) {
-        let pipeline = pipeline(&[set, watch, mget]);
+    fn open(&mut self, commands: [Words; 3]) -> (bool, Option<Vec<u8>>) {
+        let pipeline = pipeline(&commands);
         let opened = self.1.block_on(pipeline.query_async(&mut self.0));
-        let (is_locked, (), (record, ..)): Opened = opened.expect("replies");
+        let (is_locked, (), record): Opened = opened.expect("replies");
         (is_locked, record)
     }
 
-    fn commit(&mut self, set: Words, del: Words) -> bool {
-        let transaction = transaction(&[set, del]);
+    fn commit(&mut self, commands: [Words; 5]) -> bool {
+        let transaction = transaction(&commands);
         let committed = self.1.block_on(transaction.query_async::<Committed>(&mut self.0));
         committed.expect("replies").is_some()
     }

@@ -256,3 +256,6 @@ pub const CLUSTER_HUNG_PAUSE: Duration = Duration::from_secs(1);
 /// How long a process waits for a server of a cluster that says that the cluster is down. In a
 /// planned failover that is over when two files are on the disk, mostly within 20 ms.
 pub const CLUSTER_DOWN_MAX: Duration = Duration::from_millis(500);
+
+/// When a process waits again for a server that has done nothing else since it said so first.
+pub const CLUSTER_DOWN_AGAIN: Duration = Duration::from_secs(60);

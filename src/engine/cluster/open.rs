@@ -6,14 +6,15 @@ use super::{
     Base, Cluster, Holding, Keys, Lease, Lock, Part, Posted, Seat, delete, get, get_to_write, set,
     timeouts, unlock,
 };
-use crate::config::{Settings, WriteMode, time_with_unit};
+use crate::config::{Settings, time_with_unit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{LOCK_POLL_MAX, LOCK_POLL_MIN, QUEUE_LOOK, QUEUE_PIECE};
+use crate::limits::{LOCK_LEASE_MARGIN, LOCK_POLL_MAX, LOCK_POLL_MIN, QUEUE_LOOK, QUEUE_PIECE};
 use crate::machine::{Joined, Ticket};
 use crate::node::{self as queue, Answer, Cause, Failure, Grant, Node, Turn};
 use crate::session::id::Digest;
 use crate::stats::Counter;
 use crate::wire::memcached::{Cas, Ttl};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -98,7 +99,7 @@ impl Cluster {
             token,
             lease: settings.lock_lease,
             timeouts: timeouts(settings),
-            is_for_one_write: self.copies == 1 && settings.write == WriteMode::Through,
+            is_for_one_write: self.copies == 1,
             list,
             seats: set.into_iter().map(Seat::new).collect(),
             silent: Vec::new(),
@@ -627,22 +628,18 @@ impl Cluster {
             return self.asked_in_vain(holding, node, &failure);
         }
         let (keys, value) = (Keys::of(&holding.digest), holding.lock_value.clone());
-        let turn = Turn { key: keys.lock(), value: &value, ttl: holding.lock_ttl(self) };
+        let cas = Cas::new(self.world.random() as u64 | 1).expect("more than 0");
+        let turn = Turn { key: keys.lock(), value: &value, ttl: holding.lock_ttl(self), cas };
         // What this process holds besides has to be kept meanwhile, over this connection perhaps.
         let is_free = !holding.has_lock() && self.held.is_empty();
         let limit = if is_free { patience.left() } else { holding.lease / 3 };
         self.board.take_back(node, holding.token);
-        let (since, granted_us) = (Instant::now(), self.now_us());
-        let joined =
-            self.nodes[node].join_queue(&*self.world, &holding.timeouts, &turn, limit).await;
+        let (is_to_write, world) = (holding.is_for_one_write, Arc::clone(&self.world));
+        let joined = self.nodes[node]
+            .join_queue(&*world, &holding.timeouts, &turn, limit, is_to_write)
+            .await;
         match self.noted(node, joined) {
             Err(failure) => return self.asked_in_vain(holding, node, &failure),
-            Ok(queue::Joined::Taken { cas, record }) => {
-                let lock = Lock::Held(cas, Lease::of(since, holding.lease));
-                self.take_record(holding, index, Some(record), lock)?;
-                (holding.granted, holding.granted_us) = (since, granted_us);
-                return Ok(());
-            }
             Ok(queue::Joined::Refused(text)) => {
                 return Err(self.not_locked(&holding.digest, node, &text));
             }
@@ -659,10 +656,7 @@ impl Cluster {
                 Err(failure) => return self.asked_in_vain(holding, node, &failure),
                 Ok(Some(Some(grant))) => return self.accept(holding, index, &turn, grant).await,
                 Ok(Some(None)) => {
-                    let left = self.nodes[node]
-                        .leave_queue(&*self.world, &holding.timeouts, turn.key)
-                        .await;
-                    return self.noted(node, left).or(Ok(()));
+                    return self.leave_queue(holding, node, &turn).await.or(Ok(()));
                 }
                 Ok(None) if Instant::now() < until => {}
                 Ok(None) => {
@@ -720,8 +714,9 @@ impl Cluster {
         }
     }
 
-    /// Makes a lock that was granted our own. That is not waited for. With one copy a store is
-    /// refused if it was too late; with several it is looked at before anything is stored.
+    /// Takes note of a lock that was granted. With one copy a store is refused if it has ended
+    /// since; with several it is taken once more, and whether that was in time is looked at before
+    /// anything is stored.
     async fn accept(
         &mut self,
         holding: &mut Holding,
@@ -732,25 +727,56 @@ impl Cluster {
         let node = holding.seats[index].node;
         let (since, granted_us) = (Instant::now(), self.now_us());
         let lease = Lease::of(since, holding.lease);
-        let claimed = match self.copies {
-            1 => self.nodes[node].claim(&holding.timeouts, turn, grant.cas).await,
-            _ => Ok(None),
-        };
-        let lock = match self.noted(node, claimed) {
-            Ok(Some(cas)) => Ok(Lock::Held(cas, lease)),
-            Ok(None) => {
-                let claim = [set(turn.key, turn.value, turn.ttl, Some(grant.cas))];
-                let posted = Posted::Lock(holding.token);
-                let posted = self.post(node, &holding.timeouts, &claim, posted).await;
-                posted.map(|()| Lock::Asked(lease))
+        let claim = set(turn.key, turn.value, turn.ttl, Some(grant.cas));
+        let is_own = grant.cas == turn.cas;
+        let (lock, record) = match grant.read {
+            // It lasts for as long as whoever has given it back thinks that it should.
+            Some((left, record))
+                if is_own && self.copies == 1 && left + LOCK_LEASE_MARGIN >= holding.lease =>
+            {
+                (Lock::Held(grant.cas, lease), Some(record))
             }
-            Err(failure) => Err(failure),
+            Some((_, record)) if is_own && self.copies > 1 => {
+                let posted = Posted::Lock(holding.token);
+                match self.post(node, &holding.timeouts, &[claim], posted).await {
+                    Ok(()) => (Lock::Asked(lease), Some(record)),
+                    Err(_) => return Ok(()),
+                }
+            }
+            _ => {
+                // It may say that it is somebody else's, who is dead or asks for it again, so that
+                // others may take it too: who is the first has it.
+                if !is_own && self.leave_queue(holding, node, turn).await.is_err() {
+                    return Ok(());
+                }
+                let keys = Keys::of(&holding.digest);
+                let asked = [claim, get(keys.record())];
+                let mut answers = match self.exchange(node, &holding.timeouts, &asked).await {
+                    Ok(answers) => answers.into_iter(),
+                    Err(failure) => return self.asked_in_vain(holding, node, &failure),
+                };
+                match answers.next() {
+                    Some(Answer::Done { cas: Some(cas) }) => {
+                        (Lock::Held(cas, lease), answers.next())
+                    }
+                    _ => return Ok(()),
+                }
+            }
         };
-        if let Ok(lock) = lock {
-            self.take_record(holding, index, Some(grant.record), lock)?;
-            (holding.granted, holding.granted_us) = (since, granted_us);
-        }
+        self.take_record(holding, index, record, lock)?;
+        (holding.granted, holding.granted_us) = (since, granted_us);
         Ok(())
+    }
+
+    /// Waits no more for a lock; nothing must be outstanding.
+    async fn leave_queue(
+        &mut self,
+        holding: &Holding,
+        node: usize,
+        turn: &Turn<'_>,
+    ) -> Result<(), Failure> {
+        let left = self.nodes[node].leave_queue(&*self.world, &holding.timeouts, turn).await;
+        self.noted(node, left)
     }
 
     /// A node has failed while its lock was waited for. What was cut is asked for again, and so is

@@ -9,7 +9,6 @@ use crate::config::save_path::NodeAddress;
 use crate::error::shown;
 use crate::limits::{MEMCACHED_ITEM_BYTES_DEFAULT, MEMCACHED_SETTINGS_MAX, REDIS_VALUE_BYTES_MAX};
 use crate::wire::memcached::meta::{self, Limits, Reply, Request};
-use crate::wire::memcached::{Cas, Key};
 use std::time::{Duration, Instant};
 
 /// A connection that stands.
@@ -79,42 +78,35 @@ impl Connection {
         Ok(Self { protocol, greeting: Greeting { version, is_meta: false, item_bytes_max } })
     }
 
-    /// Takes a lock that is free, or joins those who wait for it, for `patience` at most.
+    /// Joins those who wait for a lock, for `patience` at most, and blocks until it is given to
+    /// this connection. Where joining is refused, it may block all the same.
     pub(super) async fn join(
         &mut self,
         world: &dyn World,
         lock: &Turn<'_>,
         patience: Duration,
+        is_to_write: bool,
         late: &mut Vec<Late>,
     ) -> Result<Joined, Broken> {
         match &mut self.protocol {
             Protocol::Redis(redis) => {
-                let cas = redis.join(lock, patience).await?;
-                Ok(Joined::of(cas, redis.queued(world, late).await?))
+                redis.join_and_block(lock, patience, is_to_write).await?;
+                Ok(Joined::of(redis.queued(world, late).await?.1))
             }
+            // A slot may move, and with it what is sent, but not in this order.
             Protocol::Cluster(cluster) => {
-                let cas = cluster.join(world, lock, patience).await?;
-                Ok(Joined::of(cas, cluster.queued(world, late).await?))
+                cluster.join(world, lock, patience).await?;
+                let joined = Joined::of(cluster.queued(world, late).await?.1);
+                if matches!(joined, Joined::Waiting(_)) {
+                    cluster.block(world, lock.key, patience).await?;
+                }
+                Ok(joined)
             }
             Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
         }
     }
 
-    /// Blocks until the lock is given to this connection, or `patience` is over.
-    pub(super) async fn block(
-        &mut self,
-        world: &dyn World,
-        key: Key<'_>,
-        patience: Duration,
-    ) -> Result<(), Broken> {
-        match &mut self.protocol {
-            Protocol::Redis(redis) => redis.block(key, patience).await,
-            Protocol::Cluster(cluster) => cluster.block(world, key, patience).await,
-            Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
-        }
-    }
-
-    /// Waits for the outcome of [`Connection::block`]. None if there is no use in waiting on.
+    /// Waits for the outcome of [`Connection::join`]. None if there is no use in waiting on.
     pub(super) async fn granted(&mut self) -> Result<Option<Grant>, Broken> {
         match &mut self.protocol {
             Protocol::Redis(redis) => redis.granted().await,
@@ -145,25 +137,11 @@ impl Connection {
         }
     }
 
-    /// Makes a lock that was granted one's own. Not waited for. None where a slot may move, and
-    /// with it what is sent, but not in this order.
-    pub(super) async fn claim(
-        &mut self,
-        lock: &Turn<'_>,
-        granted: Cas,
-    ) -> Result<Option<Cas>, Broken> {
-        match &mut self.protocol {
-            Protocol::Redis(redis) => redis.claim(lock, granted).await.map(Some),
-            Protocol::Cluster(_) => Ok(None),
-            Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
-        }
-    }
-
     /// This connection does not wait for the lock any more. Not waited for.
-    pub(super) async fn leave(&mut self, world: &dyn World, key: Key<'_>) -> Result<(), Broken> {
+    pub(super) async fn leave(&mut self, world: &dyn World, lock: &Turn<'_>) -> Result<(), Broken> {
         match &mut self.protocol {
-            Protocol::Redis(redis) => redis.leave(key).await,
-            Protocol::Cluster(cluster) => cluster.leave(world, key).await,
+            Protocol::Redis(redis) => redis.leave(lock).await,
+            Protocol::Cluster(cluster) => cluster.leave(world, lock).await,
             Protocol::Meta(_) | Protocol::Classic(..) => Err(no_queue()),
         }
     }

@@ -462,8 +462,8 @@ impl Node {
         matches!(self.address.service, Service::Redis(_))
     }
 
-    /// Takes a lock that is free, or joins those who wait for it: then the connection is for
-    /// [`Node::await_grant`] only, and that for `patience` at most.
+    /// Joins those who wait for a lock: then the connection is for [`Node::await_grant`] only, and
+    /// that for `patience` at most. Whoever gets it `is_to_write`, if that makes a difference.
     ///
     /// # Errors
     /// [`Failure`]; the connection is closed then.
@@ -473,22 +473,25 @@ impl Node {
         timeouts: &Timeouts,
         lock: &Turn<'_>,
         patience: Duration,
+        is_to_write: bool,
     ) -> Result<Joined, Failure> {
         self.ready(world, timeouts).await?;
+        // What has to be sent again must not get behind what blocks.
+        self.settle(world, timeouts).await?;
         let late = &mut self.late;
         let connection = self.connection.as_mut().expect("it was made ready");
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
         self.round_trips += 1;
-        let joining = async {
-            let joined = connection.join(world, lock, patience, late).await?;
-            if matches!(joined, Joined::Waiting(_)) {
-                connection.block(world, lock.key, patience).await?;
-            }
-            Ok(joined)
-        };
+        let joining = connection.join(world, lock, patience, is_to_write, late);
         let result = timeout_at(self.deadline, joining).await;
-        self.judge(result, timeouts)
+        let joined = self.judge(result, timeouts);
+        let blocks = |connection: &Connection| connection.owes_answers();
+        if matches!(joined, Ok(Joined::Refused(_))) && self.connection.as_ref().is_some_and(blocks)
+        {
+            self.close();
+        }
+        joined
     }
 
     /// Waits for a grant for so long; none if it has not come yet. `Some(None)` when the server has
@@ -515,25 +518,7 @@ impl Node {
         }
     }
 
-    /// Makes a lock that was granted one's own, without waiting for an answer. Gives the CAS that
-    /// it has if that was in time; none where what is sent behind it may be done before.
-    ///
-    /// # Errors
-    /// [`Failure`]; the connection is closed then.
-    pub async fn claim(
-        &mut self,
-        timeouts: &Timeouts,
-        lock: &Turn<'_>,
-        granted: Cas,
-    ) -> Result<Option<Cas>, Failure> {
-        let connection = self.connection.as_mut().expect("who was granted it keeps it open");
-        connection.set_patience(timeouts.request);
-        self.deadline = Instant::now() + timeouts.request;
-        let result = timeout_at(self.deadline, connection.claim(lock, granted)).await;
-        self.judge(result, timeouts)
-    }
-
-    /// Has a lock that has ended granted to the first who waits for it. Says whether a grant lies
+    /// Has a lock that has ended handed on to the first who waits for it. Says whether a grant lies
     /// there that nobody has taken, though whoever waits would at once, and what the lock says now.
     /// To be asked over another connection than the one that waits.
     ///
@@ -563,12 +548,12 @@ impl Node {
         &mut self,
         world: &dyn World,
         timeouts: &Timeouts,
-        key: Key<'_>,
+        lock: &Turn<'_>,
     ) -> Result<(), Failure> {
         let Some(connection) = self.connection.as_mut() else { return Ok(()) };
         connection.set_patience(timeouts.request);
         self.deadline = Instant::now() + timeouts.request;
-        let result = timeout_at(self.deadline, connection.leave(world, key)).await;
+        let result = timeout_at(self.deadline, connection.leave(world, lock)).await;
         self.judge(result, timeouts)
     }
 
@@ -684,6 +669,8 @@ pub struct Turn<'a> {
     pub value: &'a [u8],
     /// Its life.
     pub ttl: Ttl,
+    /// Its CAS then.
+    pub cas: Cas,
 }
 
 /// Why a connection cannot be used any more.

@@ -95,7 +95,6 @@ struct Wire {
     /// Touches and gives the lock back. A touch on memcached is a read without the value; see
     /// `an_unchanged_session_lives_on`.
     touch: Vec<String>,
-    touch_unwatched: Vec<String>,
     /// Where the lock is given back later.
     touch_only: String,
     renew: String,
@@ -107,8 +106,11 @@ impl Wire {
         let (lock, record) = (service.key(&lock_key(text)), service.key(&record_key(text)));
         let on_record = |command: &str| format!("{command} {record}");
         let on_lock = |command: &str| format!("{command} {lock}");
-        let transaction =
-            |write: &str| vec!["MULTI".into(), on_record(write), on_lock("DEL"), "EXEC".into()];
+        let queue = on_lock("LMOVE").replace("sc:l:", "sc:q:");
+        let transaction = |write: &str| {
+            let hands_on = [on_lock("DEL"), queue.clone(), on_lock("EXPIRE"), on_lock("COPY")];
+            [&["MULTI".into(), on_record(write)], &hands_on[..], &["EXEC".into()]].concat()
+        };
         match service {
             Service::Memcached => Self {
                 open: vec![on_lock("ms"), on_record("mg")],
@@ -118,20 +120,18 @@ impl Wire {
                 commit: vec![on_record("ms"), on_lock("md")],
                 commit_unwatched: vec![on_record("ms"), on_lock("md")],
                 touch: vec![on_record("mg"), on_lock("md")],
-                touch_unwatched: vec![on_record("mg"), on_lock("md")],
                 touch_only: on_record("mg"),
                 renew: on_lock("ms"),
                 unlock: on_lock("md"),
             },
             Service::Redis => Self {
-                open: vec![on_lock("SET"), on_record("WATCH"), on_lock("MGET"), on_record("GET")],
+                open: vec![on_lock("SET"), on_lock("WATCH"), on_record("GET")],
                 take: on_lock("SET"),
                 read: on_record("GET"),
                 store: on_record("EVALSHA"),
                 commit: transaction("SET"),
                 commit_unwatched: vec![on_record("EVALSHA")],
                 touch: transaction("EXPIRE"),
-                touch_unwatched: vec![on_record("EVALSHA")],
                 touch_only: on_record("EVALSHA"),
                 renew: on_lock("EVALSHA"),
                 unlock: on_lock("EVALSHA"),
@@ -325,14 +325,14 @@ fn delayed(on: &Setting) -> Request {
 fn a_delayed_write_waits_for_nothing(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { commit_unwatched, .. } = Wire::of(service, &shop);
+    let Wire { commit, .. } = Wire::of(service, &shop);
     let mut request = delayed(&on);
     request.open(&shop);
     on.proxy().reset();
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     request.write(&shop, b"later").unwrap();
     assert_eq!(request.session.close(Some(LIFETIME_S)).round_trips, 1, "that of opening it");
-    on.expect(0, &commit_unwatched);
+    on.expect(0, &commit);
     on.proxy().heal();
     assert_eq!(on.process.request().open(&shop), b"later");
 }
@@ -340,7 +340,7 @@ fn a_delayed_write_waits_for_nothing(service: Service) {
 fn a_delayed_touch_waits_for_nothing(service: Service) {
     let Some(on) = Setting::new(service) else { return };
     let shop = on.site.id();
-    let Wire { touch_unwatched, .. } = Wire::of(service, &shop);
+    let Wire { touch, .. } = Wire::of(service, &shop);
     on.process.put(&shop, b"same");
     let mut request = delayed(&on);
     request.open(&shop);
@@ -348,7 +348,7 @@ fn a_delayed_touch_waits_for_nothing(service: Service) {
     on.proxy().plan(Place::EveryReply, Fault::Hold);
     request.touch(&shop, b"same").unwrap();
     request.close();
-    on.expect(0, &touch_unwatched);
+    on.expect(0, &touch);
     on.proxy().heal();
 }
 

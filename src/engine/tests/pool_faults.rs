@@ -503,7 +503,7 @@ fn a_commit_that_others_have_built_on_is_in_doubt(service: Service) {
     assert_eq!(one.open("a", Origin::Sent).expect("the session"), Some(b"1".to_vec()));
     // The store and the unlocking are done, on Redis as a transaction, and the greeting of the next
     // connection waits.
-    let (reply, greeting) = if service == Service::Memcached { (0, 2) } else { (3, 4) };
+    let (reply, greeting) = if service == Service::Memcached { (0, 2) } else { (6, 7) };
     proxy.reset();
     proxy.plan(Place::Reply(reply), Fault::CutBefore);
     proxy.plan(Place::Request(greeting), Fault::Hold);

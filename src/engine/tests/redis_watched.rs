@@ -40,8 +40,8 @@ impl Shop {
     /// The same, whose user may do these commands besides those of all.
     fn process_with(&self, rights: &[&str]) -> Process {
         let server = self.server();
-        let all = ["get", "mget", "set", "getrange", "exists", "del", "expire", "incr", "decr"];
-        let more = ["llen", "lpop", "rpush", "blpop", "eval", "evalsha", "script", "pttl"];
+        let all = ["get", "set", "getrange", "exists", "del", "type", "expire", "pexpire"];
+        let more = ["pttl", "llen", "lindex", "rpush", "rpoplpush", "eval", "evalsha", "script"];
         let all = all.iter().chain(&more).chain(rights).map(|name| format!("+{name}"));
         let rights: Vec<String> = all.collect();
         let user = ["ACL", "SETUSER", "shop", "reset", "on", ">secret", "~sc:*"].into_iter();
@@ -68,10 +68,10 @@ impl Shop {
     }
 }
 
-const OPEN: [&str; 4] = ["SET", "WATCH", "MGET", "GET"];
-const OPEN_AGAIN: [&str; 5] = ["SET", "UNWATCH", "WATCH", "MGET", "GET"];
-const COMMIT: [&str; 4] = ["MULTI", "SET", "DEL", "EXEC"];
-const TOUCH: [&str; 4] = ["MULTI", "EXPIRE", "DEL", "EXEC"];
+const OPEN: [&str; 3] = ["SET", "WATCH", "GET"];
+const OPEN_AGAIN: [&str; 4] = ["SET", "UNWATCH", "WATCH", "GET"];
+const COMMIT: [&str; 7] = ["MULTI", "SET", "DEL", "LMOVE", "EXPIRE", "COPY", "EXEC"];
+const TOUCH: [&str; 7] = ["MULTI", "EXPIRE", "DEL", "LMOVE", "EXPIRE", "COPY", "EXEC"];
 
 #[test]
 fn a_commit_with_which_nobody_interferes_needs_no_script() {
@@ -115,20 +115,15 @@ fn a_commit_with_which_nobody_interferes_needs_no_script() {
 fn what_has_changed_is_left_to_the_script() {
     let Some(shop) = Shop::start() else { return };
     let (lock, record) = (key("sc:l:", &shop.id), key("sc:r:", &shop.id));
-    let count = key("sc:q:", &shop.id);
     let elsewhere = "versions1 0 0 1 1 1 elsewhere /script.php";
     let does = |command: &[&str]| _ = shop.server().cli(command);
     let destroys = || shop.site.request().session.destroy(id(&shop.id)).expect("destroyed");
-    let cases: [(&str, &dyn Fn(), &str); 9] = [
+    let cases: [(&str, &dyn Fn(), &str); 5] = [
         ("no lock", &|| does(&["DEL", &lock]), "saved"),
         ("the lock of another", &|| does(&["SET", &lock, elsewhere]), "is in use by another"),
         ("a lock with another life", &|| does(&["EXPIRE", &lock, "60"]), "saved"),
-        ("no record", &|| does(&["DEL", &record]), ""),
         ("another record", &destroys, "was destroyed"),
-        ("a record with another life", &|| does(&["EXPIRE", &record, "60"]), "saved"),
-        ("a record stored as it was", &|| does(&["APPEND", &record, ""]), "saved"),
         ("no session", &|| does(&["FLUSHALL"]), ""),
-        ("one who waits", &|| does(&["SET", &count, "1", "EX", "60"]), "saved"),
     ];
     let without = shop.process_with(&["info"]);
     for (what, change, expected) in cases {
@@ -148,25 +143,57 @@ fn what_has_changed_is_left_to_the_script() {
             let is_there = [&lock, &record].map(|key| shop.server().cli(&["EXISTS", key]));
             (commands, (said, is_there))
         });
-        assert_eq!(with.0[..5], [&COMMIT[..], &["EVALSHA"]].concat(), "{what}: {:?}", with.0);
+        assert_eq!(with.0[..8], [&COMMIT[..], &["EVALSHA"]].concat(), "{what}: {:?}", with.0);
         assert_eq!(without.0[0], "EVALSHA", "{what}: {:?}", without.0);
         assert_eq!(with.1, without.1, "{what}");
         assert!(with.1.0.contains(expected), "{what}: {}", with.1.0);
     }
 }
 
-/// Those who are counted when a session is opened, and one that is not the last to be opened.
+/// What others do to a record that they may do: they tell the server that it was used. And what
+/// Redis itself does, which evicts it.
 #[test]
-fn what_was_otherwise_when_it_was_watched_is_left_to_the_script_at_once() {
+fn a_record_that_others_use_is_stored_all_the_same() {
     let Some(shop) = Shop::start() else { return };
-    shop.server().cli(&["SET", &key("sc:q:", &shop.id), "1", "EX", "60"]);
-    let mut request = shop.process.request();
-    request.open(&shop.id);
-    shop.commands();
-    request.write(&shop.id, b"after").expect("saved");
-    assert_eq!(shop.commands(), ["EVALSHA"]);
-    request.close();
+    let record = key("sc:r:", &shop.id);
+    let cases: [&[&str]; 2] = [&["EXPIRE", &record, "60"], &["DEL", &record]];
+    for command in cases {
+        let mut request = shop.process.request();
+        request.open(&shop.id);
+        shop.server().cli(command);
+        shop.commands();
+        request.write(&shop.id, b"after").expect("saved");
+        assert_eq!(shop.commands(), COMMIT, "{command:?}");
+        request.close();
+        assert_eq!(shop.site.get(&shop.id), b"after");
+    }
+}
 
+/// The first record of a session, or one in the place of what Redis has evicted, is as much a
+/// reason for a transaction not to be done as any other.
+#[test]
+fn a_session_that_was_not_there_can_be_destroyed_while_it_is_open() {
+    let Some(shop) = Shop::start() else { return };
+    for was_there in [false, true] {
+        let new = shop.site.id();
+        if was_there {
+            shop.process.put(&new, b"before");
+        }
+        let mut request = shop.process.request();
+        request.open(&new);
+        shop.server().cli(&["DEL", &key("sc:r:", &new)]);
+        shop.site.request().session.destroy(id(&new)).expect("destroyed");
+        let error = request.write(&new, b"late").expect_err("it was destroyed");
+        assert!(error.to_string().contains("was destroyed"), "{error}");
+        request.close();
+        assert_eq!(shop.process.request().peek(&new), b"");
+    }
+}
+
+/// One that is not the last to be opened.
+#[test]
+fn what_is_watched_no_more_is_left_to_the_script_at_once() {
+    let Some(shop) = Shop::start() else { return };
     let (one, two) = (shop.site.id(), shop.site.id());
     let [mut first, mut second] = [&one, &two].map(|id| {
         shop.process.put(id, b"before");
@@ -183,21 +210,17 @@ fn what_was_otherwise_when_it_was_watched_is_left_to_the_script_at_once() {
 
 /// A lock that has ended counts as changed, though nobody has written it.
 #[test]
-fn what_has_ended_is_left_to_the_script() {
+fn a_lock_that_has_ended_is_left_to_the_script() {
     let Some(shop) = Shop::start() else { return };
-    for kind in ["sc:l:", "sc:r:"] {
-        shop.process.put(&shop.id, b"before");
-        let mut request = shop.process.request();
-        request.open(&shop.id);
-        shop.server().cli(&["PEXPIRE", &key(kind, &shop.id), "1"]);
-        // Whoever looked at it would remove it.
-        let ended_us = clock_us(shop.server()) + 2000;
-        wait_until("its end", || clock_us(shop.server()) > ended_us);
-        shop.commands();
-        request.write(&shop.id, b"after").ok();
-        assert_eq!(shop.commands()[..5], [&COMMIT[..], &["EVALSHA"]].concat());
-        request.close();
-    }
+    let mut request = shop.process.request();
+    request.open(&shop.id);
+    shop.server().cli(&["PEXPIRE", &key("sc:l:", &shop.id), "1"]);
+    // Whoever looked at it would remove it.
+    let ended_us = clock_us(shop.server()) + 2000;
+    wait_until("its end", || clock_us(shop.server()) > ended_us);
+    shop.commands();
+    request.write(&shop.id, b"after").expect("saved");
+    assert_eq!(shop.commands()[..8], [&COMMIT[..], &["EVALSHA"]].concat());
 }
 
 /// What its clock says.
@@ -218,7 +241,11 @@ fn who_comes_while_a_session_is_watched_gets_it_with_the_unlock() {
         parent.say(String::from_utf8_lossy(&data));
     });
     wait_until("one who waits", || shop.server().info("blocked_clients") == "1");
+    shop.site.proxy().reset();
     request.write(&shop.id, b"handed on").expect("saved");
+    let log = shop.site.proxy().log();
+    let sent: Vec<&str> = log.iter().filter_map(|entry| entry.split(' ').next()).collect();
+    assert_eq!(sent[..7], COMMIT, "{log:?}");
     assert_eq!(waiter.line(), "handed on");
 }
 
@@ -247,14 +274,11 @@ fn a_lock_that_was_renewed_is_given_back_by_the_script_at_once() {
 #[test]
 fn who_may_not_watch_or_begin_a_transaction_gets_scripts() {
     let Some(shop) = Shop::start() else { return };
-    let lacks: [&[&str]; 3] = [
-        &["info", "watch", "unwatch", "exec"],
-        &["info", "unwatch", "multi", "exec"],
-        // Nobody knows the version then.
-        &["watch", "unwatch", "multi", "exec"],
-    ];
-    for rights in lacks {
-        let process = shop.process_with(rights);
+    let all = ["info", "watch", "multi", "exec", "lmove", "copy"];
+    // Without the first, nobody knows the version.
+    for lacking in all {
+        let rights: Vec<&str> = all.into_iter().filter(|right| *right != lacking).collect();
+        let process = shop.process_with(&rights);
         process.put(&shop.id, b"before");
         shop.commands();
         let mut request = process.request();

@@ -372,7 +372,7 @@ fn a_primary_that_is_none_any_more_is_left_at_once() {
             let data = process.request().open(SHOP);
             (data, process.count(Counter::ConnectFailures))
         });
-        let count = |server: usize| site.servers[server].cli(&["GET", &key("sc:q:", SHOP)]);
+        let count = |server: usize| site.servers[server].cli(&["LLEN", &key("sc:q:", SHOP)]);
         wait_until("a waiter", || count(old) == "1");
         let new = site.failover();
         assert!(site.servers[old].cli(&["ROLE"]).starts_with("master"), "it is alone");
@@ -402,6 +402,8 @@ fn an_older_record_is_not_replaced_where_replicas_are_waited_for() {
         let mut request = process.request();
         assert_eq!(request.open(SHOP), b"newer");
         server.client().call(&[b"SET", record.as_bytes(), &older]).ok();
+        // Nor is the lock watched on a new primary.
+        server.cli(&["EXPIRE", &key("sc:l:", SHOP), "60"]);
         let result = request.write(SHOP, b"mine");
         request.close();
         let (is_kept, data) = (redis_wait == 0, process.request().peek(SHOP));

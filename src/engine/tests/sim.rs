@@ -645,6 +645,53 @@ fn a_late_transaction_leaves_the_lock_of_another() {
     });
 }
 
+/// Who is given a lock in the place of somebody who has lost its connection keeps it, though that
+/// one comes back, and finds that the lock was to be its own.
+#[test]
+fn anothers_turn_is_ones_own() {
+    scene_on(Service::Redis, 1, 1, async |scene| {
+        let holder = scene.start(A, Act::Commit, 1000);
+        scene.opened().await;
+        let cut = scene.start(C, Act::Commit, 10);
+        pass(200).await;
+        let next = scene.start(B, Act::Commit, 1000);
+        pass(200).await;
+        // It joins again, behind the other one.
+        scene.network.cut(C, 0);
+        assert!(done(holder).await);
+        scene.opened().await;
+        scene.network.cut(C, 0);
+        assert!(done(next).await);
+        assert!(done(cut).await);
+    });
+}
+
+/// Who is given a lock in the place of somebody who waits no more, and stands still before it can
+/// say so, finds it in somebody else's hands.
+#[test]
+fn a_late_claim_leaves_the_lock_of_another() {
+    scene_on(Service::Redis, 1, 1, async |scene| {
+        let holder = scene.start(A, Act::Commit, 1000);
+        scene.opened().await;
+        let cut = scene.start(C, Act::Commit, 10);
+        pass(200).await;
+        let late = scene.start(B, Act::Commit, 10);
+        pass(200).await;
+        // It joins again, behind the other one.
+        scene.network.cut(C, 0);
+        // That it waits no more, which it says when it was given the other one's lock.
+        scene.network.trap(B, 0, "EVALSHA", Then::Freeze);
+        assert!(done(holder).await);
+        scene.frozen(B).await;
+        assert!(done(cut).await);
+        let next = scene.start(D, Act::Commit, 1000);
+        scene.opened().await;
+        scene.network.thaw(B);
+        assert!(done(next).await);
+        assert!(done(late).await, "it waits again");
+    });
+}
+
 /// Two nodes refuse what somebody stores who has stood still, and one of them dies before it can be
 /// asked what it has: the other one's answer is still that one's.
 #[test]
@@ -822,7 +869,7 @@ fn replies(
     let mut output = Vec::new();
     simulated.execute(0, &told, &mut output).expect("a whole command");
     simulated.give_up(0);
-    output.extend(simulated.woken().into_iter().flat_map(|(_, reply)| reply));
+    output.extend(simulated.woken().into_iter().flat_map(|woken| woken.reply));
     [said, output].map(|said| said.escape_ascii().to_string())
 }
 
@@ -852,34 +899,38 @@ fn a_simulated_server_answers_as_redis_does() {
         load("join", include_str!("../node/redis/join.lua")),
         load("poke", include_str!("../node/redis/poke.lua")),
         load("leave", include_str!("../node/redis/leave.lua")),
+        load("see", include_str!("../node/redis/see.lua")),
     ]);
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..1500 {
         // A CAS of eight bytes, of few so that it is right now and then.
         let mut cas = || format!("0000000{}", random.u8(..3));
         let (old, lock) = (cas(), cas());
-        let (value, grant) = (cas() + "value", cas() + "granted");
+        let value = cas() + "value";
         let old = if random.u8(..4) == 0 { String::new() } else { old };
-        let (rlwq, lrwq) = (["r", "l", "w", "q"], ["l", "r", "w", "q"]);
-        let item = [["r"], ["l"]][random.usize(..2)];
+        let (rlqw, lqw) = (["r", "l", "q", "w"], ["l", "q", "w"]);
+        let item: &[&str] = [&["r", "l"][..], &["l"]][random.usize(..2)];
         let life: [&[&str]; 2] = [&["EXPIRE", "1000"], &["PERSIST", ""]];
         let life = life[random.usize(..2)];
-        let touch_and_release = [life, &[&lock, &grant, "1000"]].concat();
-        let command: (&str, &[&str], &[&str]) = match random.u8(..14) {
-            0 => ("commit", &rlwq, &[&old, &value, "EX", "1000", &lock, &grant, "1000"]),
-            1 => ("replace", &item, &[&old, &value, "", ""]),
-            2 => ("touch", &item, life),
-            3 => ("remove", &item, &[&old]),
-            4 => ("release", &lrwq, &[&lock, &grant, "1000"]),
-            5 => ("join", &lrwq, &[&value, "1000", "1000", "1000"]),
-            6 => ("poke", &lrwq, &[&grant, "1000", "1000"]),
-            7 => ("leave", &["q"], &[]),
-            8 => ("SET", &item, &[&value, "NX", "EX", "1000"]),
+        let touch_and_release = [life, &[&lock, "1000"]].concat();
+        let command: (&str, &[&str], &[&str]) = match random.u8(..18) {
+            0 => ("commit", &rlqw, &[&old, &value, "EX", "1000", &lock, "1000"]),
+            1 => ("replace", item, &[&old, &value, "", ""]),
+            2 => ("touch", &item[..1], life),
+            3 => ("remove", item, &[&old]),
+            4 => ("release", &lqw, &[&lock, "1000"]),
+            5 | 14 => ("join", &lqw, &[&value, "1000", "1000"]),
+            6 => ("poke", &lqw, &[&value, "1000", "1000"]),
+            7 => ("leave", &lqw, &[&value, "1000"]),
+            8 => ("SET", &item[..1], &[&value, "NX", "EX", "1000"]),
             9 => ("BLPOP", &["w"], &["0.001"]),
-            10 => ("touch", &rlwq, &touch_and_release),
-            11 => ("MGET", &["l", "q"], &[]),
+            10 => ("touch", &rlqw, &touch_and_release),
+            11 => ("MGET", &["l", "r"], &[]),
             12 => ("UNWATCH", &[], &[]),
-            _ => ("WATCH", &["r", "l", "q"], &[]),
+            13 => ("PEXPIRE", &["l"], &["1000000"]),
+            15 => ("see", &["l"], &[]),
+            16 => ("LRANGE", &["l"], &["0", "0"]),
+            _ => ("WATCH", &["l"], &[]),
         };
         let set = [&*value, "EX", "1000"];
         let mut commands = vec![command];
@@ -889,7 +940,10 @@ fn a_simulated_server_answers_as_redis_does() {
                 ("MULTI", &[][..], &[][..]),
                 ("SET", &["r"], &set),
                 (life[0], &["r"], seconds),
-                ("DEL", &["l"], &[]),
+                ("DEL", &["l", "w"], &[]),
+                ("LMOVE", &["q", "l"], &["RIGHT", "LEFT"]),
+                ("EXPIRE", &["l"], &["1000"]),
+                ("COPY", &["l", "w"], &[]),
                 ("EXEC", &[], &[]),
             ]);
         }
@@ -912,7 +966,7 @@ fn a_simulated_server_answers_as_redis_does() {
     }
     assert!(seen.len() > 25, "{seen:?}");
     // Both of them: done, and not done.
-    assert!(seen.contains("EXEC *3\\r") && seen.contains("EXEC *-1\\"), "{seen:?}");
+    assert!(seen.contains("EXEC *6\\r") && seen.contains("EXEC *-1\\"), "{seen:?}");
 }
 
 #[test]

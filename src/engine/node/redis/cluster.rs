@@ -25,12 +25,12 @@ use crate::config::redis::Redis as Service;
 use crate::config::save_path::Endpoint;
 use crate::error::shown;
 use crate::limits::{
-    CLUSTER_DOWN_MAX, CLUSTER_HUNG_PAUSE, CLUSTER_MAP_PAUSE, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN,
-    CLUSTER_SERVERS_MAX,
+    CLUSTER_DOWN_AGAIN, CLUSTER_DOWN_MAX, CLUSTER_HUNG_PAUSE, CLUSTER_MAP_PAUSE, CLUSTER_PAUSE_MAX,
+    CLUSTER_PAUSE_MIN, CLUSTER_SERVERS_MAX,
 };
 use crate::node::{Answer, Broken, Cause, Late, Tag, Turn, World};
 use crate::wire::memcached::meta::Request;
-use crate::wire::memcached::{Cas, Key, ServerError};
+use crate::wire::memcached::{Key, ServerError};
 use crate::wire::redis::cluster::{Place, Range};
 use crate::wire::redis::{ErrorCode, Redirect, SLOTS, slot};
 use std::time::Duration;
@@ -207,7 +207,7 @@ impl RedisCluster {
         world: &dyn World,
         lock: &Turn<'_>,
         patience: Duration,
-    ) -> Result<Cas, Broken> {
+    ) -> Result<(), Broken> {
         let sent = self.server_of(world, lock.key).await?.join(lock, patience).await;
         self.sent(sent).await
     }
@@ -238,9 +238,9 @@ impl RedisCluster {
     pub(in crate::node) async fn leave(
         &mut self,
         world: &dyn World,
-        key: Key<'_>,
+        lock: &Turn<'_>,
     ) -> Result<(), Broken> {
-        let sent = self.server_of(world, key).await?.leave(key).await;
+        let sent = self.server_of(world, lock.key).await?.leave(lock).await;
         self.sent(sent).await
     }
 
@@ -541,7 +541,9 @@ impl RedisCluster {
         let left = self.left();
         let mut until = *route.until.get_or_insert_with(|| now + left.mul_f64(0.75));
         if code == ErrorCode::ClusterDown {
-            let since = *self.servers[index].down_since.get_or_insert(now);
+            let since = &mut self.servers[index].down_since;
+            since.take_if(|since| now - *since >= CLUSTER_DOWN_AGAIN);
+            let since = *since.get_or_insert(now);
             until = until.min(since + CLUSTER_DOWN_MAX);
         }
         if at >= until {

@@ -1,5 +1,16 @@
+-- An item. A lock that was handed on is a list with one value.
+local function item(key)
+  if redis.call('TYPE', key).ok == 'list' then
+    return redis.call('LINDEX', key, 0)
+  end
+  return redis.call('GET', key)
+end
+
 -- What a value begins with: the CAS that its writer has drawn.
 local function cas(key)
+  if redis.call('TYPE', key).ok == 'list' then
+    return string.sub(redis.call('LINDEX', key, 0), 1, 8)
+  end
   return redis.call('GETRANGE', key, 0, 7)
 end
 
@@ -19,25 +30,25 @@ local function store(key, value, option, life)
   return done.err and done or 1
 end
 
--- Gives a lock to the first who waits for it, with the record, if somebody does.
-local function give(lock, record, list, count, grant, life, value)
+-- A record was written by somebody who has not its lock: for those who watch the lock alone. One
+-- without any time left ends.
+local function disturb(lock)
+  local left_ms = redis.call('PTTL', lock)
+  if left_ms >= 0 then
+    redis.call('PEXPIRE', lock, left_ms)
+  end
+end
+
+-- Ends a lock. If somebody waits, it is his from now on who stands first in the queue, and the list
+-- gives it to the first who blocks.
+local function give(lock, queue, list, life)
   -- First of all: behind a write, none is refused for want of memory.
-  redis.call('DEL', lock)
-  local waiting = tonumber(redis.call('GET', count)) or 0
-  if waiting < 1 then
-    return
+  redis.call('DEL', lock, list)
+  local turn = redis.call('RPOPLPUSH', queue, lock)
+  if turn then
+    redis.call('EXPIRE', lock, life)
+    redis.call('RPUSH', list, turn)
+    redis.call('EXPIRE', list, life)
   end
-  if waiting > 1 then
-    redis.call('DECR', count)
-  else
-    redis.call('DEL', count)
-  end
-  redis.call('SET', lock, grant, 'EX', life)
-  value = value or redis.call('GET', record) or ''
-  if redis.call('RPUSH', list, string.sub(grant, 1, 8) .. value) > 1 then
-    -- One that nobody took, whose lock has ended since.
-    redis.call('LPOP', list)
-  end
-  redis.call('EXPIRE', list, life)
 end
 

@@ -1,18 +1,10 @@
--- KEYS: lock, record, list, count
--- ARGV: the lock's value, its life in seconds, those of a grant and of the count
-local lock = redis.call('GET', KEYS[1])
-local grant = redis.call('LPOP', KEYS[3])
-local granted = lock and grant and string.sub(grant, 1, 8) == string.sub(lock, 1, 8)
-if granted and redis.call('PTTL', KEYS[1]) > ARGV[3] * 1000 - 100 then
-  -- It was meant for somebody who is counted no more, and has had no time yet to come for it. One
-  -- that lies there for longer was meant for somebody who has died.
-  redis.call('INCR', KEYS[4])
-  redis.call('EXPIRE', KEYS[4], ARGV[4])
+-- KEYS: lock, queue, list
+-- ARGV: what the lock is to say, its life in seconds, the life of the queue in seconds
+-- Answers what the lock says, if somebody has it.
+redis.call('LPUSH', KEYS[2], ARGV[1])
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+local lock = item(KEYS[1])
+if not lock then
+  give(KEYS[1], KEYS[2], KEYS[3], ARGV[2])
 end
-if granted or not lock then
-  redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-  return {1, redis.call('GET', KEYS[2])}
-end
-redis.call('INCR', KEYS[4])
-redis.call('EXPIRE', KEYS[4], ARGV[4])
-return {0, lock}
+return lock

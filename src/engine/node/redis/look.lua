@@ -1,4 +1,4 @@
 -- KEYS: an item
 --
 -- In one step: an item that is stored anew in between has another life.
-return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+return {item(KEYS[1]), redis.call('PTTL', KEYS[1])}

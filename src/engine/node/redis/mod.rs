@@ -4,8 +4,8 @@
 //! key                 value
 //! sc:r:{<digest>}     a session's record    8 bytes of CAS, and the record
 //! sc:l:{<digest>}     its lock              8 bytes of CAS, and who holds it
-//! sc:w:{<digest>}     a list with a grant for those who wait, until one of them has it
-//! sc:q:{<digest>}     how many wait
+//! sc:q:{<digest>}     those who wait        what the lock is to say when it is theirs
+//! sc:w:{<digest>}     a list with what the lock says, until the one has seen it who is given it
 //! sc:birth            when the server was first seen empty, likewise with a CAS
 //! ```
 //!
@@ -15,20 +15,23 @@
 //! was asked is sent again with the text of the script. What was watched since it was read is
 //! written without one, see [`watched`].
 //!
-//! **Waiting for a lock.** Who does not get it is counted, and blocks in a `BLPOP`, which Redis
-//! serves in the order of their coming, and forgets with the connection. Who gives a lock back
-//! while others wait does not delete it: it becomes a *grant*, a lock of nobody. Its CAS and the
-//! record go to the list, and so to the first who waits, who makes the lock his own with them. So
-//! nobody gets in between. Three things end what a death leaves behind:
+//! **Waiting for a lock.** Who does not get it puts what his lock would say at the end of a queue,
+//! and blocks in a `BLPOP`, which Redis serves in the order of their coming, and forgets with the
+//! connection. Who gives a lock back moves the first of the queue into the place of the lock, if
+//! there is one, so that nobody gets in between, and a copy of it into the list: it wakes the first
+//! who blocks. All of this needs no look at what is there, so a transaction can do it as well as a
+//! script. A lock that was handed on is a list with one value, for `RPOPLPUSH` and `LMOVE` know no
+//! other way. What a woken one reads to find out what he was given is behind his `BLPOP` already.
+//! What death leaves behind ends so:
 //!
-//! * A grant that nobody took, since some of those who are counted have died: who comes next finds
-//!   it when he joins those who wait. One that was lost on its way ends [soon](GRANT_S), and the
-//!   next of those who wait gets another. If his connection is dead too, without his having heard
-//!   of it, that one lies there when he pokes the next time: so he knows, and joins again.
-//! * A lock that has ended with its holder: those who wait [poke](Redis::poke) now and then, over a
-//!   connection of their own, and it is granted to the first of them.
-//! * A count that is too high ends when nobody has come for a while. One that is too low is
-//!   corrected by those who poke.
+//! * Somebody in the queue has died. Who is woken then finds the lock of another in the list: he
+//!   leaves the queue, and has the lock if he is in time to make it his own. If nobody blocks, it
+//!   lies there for who comes next.
+//! * What he was given was lost on its way: it ends as a lock does. If it lies in the list, since
+//!   the server has lost his connection and he has not heard of it, he sees that when he pokes the
+//!   next time, and joins again.
+//! * A lock has ended with its holder: those who wait [poke](Redis::poke) now and then, over a
+//!   connection of their own, and it is handed on. A queue that was lost is put right by that too.
 
 mod cluster;
 mod sentinel;
@@ -58,16 +61,11 @@ use watched::{Watch, Write};
 /// Bytes of CAS before each value.
 const CAS_BYTES: usize = 8;
 
-/// How much longer than the one who came last waits all are counted who wait, in seconds.
-const COUNT_EXTRA_S: u64 = 60;
+/// How much longer than the one who came last waits the queue is kept, in seconds.
+const QUEUE_EXTRA_S: u64 = 60;
 
-/// Life of a grant, in seconds. Who waits makes it his own when it arrives, so it is short: one
-/// that goes to a connection whose client has given up keeps the session from everybody for that
-/// long.
-const GRANT_S: &[u8] = b"2";
-
-/// What the lock of nobody says behind its CAS.
-const GRANT: &[u8] = b"granted to the first who waits";
+/// Life of a lock that is handed on over a connection that has not asked for one yet, in seconds.
+const LEASE_S: &str = "5";
 
 /// What an error about an unknown command goes on with.
 const ARGUMENTS: &[u8] = b", with args beginning with";
@@ -85,6 +83,7 @@ macro_rules! script {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
     Look,
+    See,
     Commit,
     Replace,
     Touch,
@@ -93,14 +92,13 @@ enum Script {
     Join,
     Poke,
     Leave,
-    /// Sent as a text, which is short: it has to be carried out before what is sent behind it.
-    Claim,
 }
 
 impl Script {
     /// Those that a server is told of beforehand.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Look,
+        Self::See,
         Self::Commit,
         Self::Replace,
         Self::Touch,
@@ -113,7 +111,8 @@ impl Script {
 
     const fn text(self) -> &'static str {
         match self {
-            Self::Look => include_str!("look.lua"),
+            Self::Look => script!("look.lua"),
+            Self::See => script!("see.lua"),
             Self::Commit => script!("commit.lua"),
             Self::Replace => script!("replace.lua"),
             Self::Touch => script!("touch.lua"),
@@ -122,7 +121,6 @@ impl Script {
             Self::Join => script!("join.lua"),
             Self::Poke => script!("poke.lua"),
             Self::Leave => script!("leave.lua"),
-            Self::Claim => include_str!("claim.lua"),
         }
     }
 }
@@ -151,6 +149,11 @@ pub(super) struct Redis {
     has_transactions: bool,
     /// What the server watches, if anything.
     watch: Option<Watch>,
+    /// Life of the lock that was asked for last, in seconds: that of one that is handed on.
+    lease: String,
+    /// The lock that this connection was given last, and how long it lasts, while it finds out what
+    /// it was given.
+    given: Option<(Cas, Duration)>,
     /// How many replicas the server had when it was connected to, if it is one of those that
     /// sentinels name.
     replicas: Option<usize>,
@@ -217,12 +220,16 @@ enum Step {
     /// A command whose outcome the one behind it tells.
     Aside,
     Watch,
-    /// Lock and count of what is watched; the CAS of the lock that was added before.
-    Watched(Cas),
     /// A transaction in place of a script; the CAS that the record has then.
     Exec(Cas, Write),
     Join,
+    /// What the lock says that this connection is given.
     Block,
+    /// What it says in fact.
+    Given,
+    GivenLife,
+    /// Its record.
+    GivenRecord,
     Poke,
     /// The command behind it is for a slot that is on its way to the server.
     Asking,
@@ -237,6 +244,9 @@ pub(super) enum Got {
     Answer(Answer),
     /// What those who wait are told when they join or poke.
     Queued(bool, Answer),
+    /// The CAS of a lock.
+    Lock(Option<Cas>),
+    Life(Duration),
     /// None: the time is up.
     Grant(Option<Grant>),
     /// So many replicas have it.
@@ -249,10 +259,10 @@ pub(super) enum Got {
 /// A lock that was given to this connection, which has waited for it.
 #[derive(Debug)]
 pub struct Grant {
-    /// The lock's CAS, with which it can be made one's own.
+    /// The lock's CAS: that of the [`Turn`], or of one who seems to wait no more.
     pub cas: Cas,
-    /// The record.
-    pub record: Answer,
+    /// How long it lasts, and the record, if they were read.
+    pub read: Option<(Duration, Answer)>,
 }
 
 /// What has come of joining those who wait for a lock.
@@ -260,23 +270,15 @@ pub struct Grant {
 pub enum Joined {
     /// The server does not do it; its words.
     Refused(String),
-    /// The lock was free.
-    Taken {
-        /// Its CAS.
-        cas: Cas,
-        /// The record.
-        record: Answer,
-    },
-    /// Somebody has it; this is what the lock says. A [`Grant`] will come.
+    /// A [`Grant`] will come; this is what the lock says now.
     Waiting(Answer),
 }
 
 impl Joined {
-    /// What a server has said to one who would have the lock with this CAS.
-    pub(super) fn of(cas: Cas, (is_taken, item): (bool, Answer)) -> Self {
-        match item {
+    /// What a server has said.
+    pub(super) fn of(lock: Answer) -> Self {
+        match lock {
             Answer::ServerError(_, text) => Self::Refused(text),
-            record if is_taken => Self::Taken { cas, record },
             lock => Self::Waiting(lock),
         }
     }
@@ -295,6 +297,10 @@ impl Names {
 
     fn name(&self, kind: u8) -> Vec<u8> {
         [b"sc:", &[kind][..], b":{", &self.hex, b"}"].concat()
+    }
+
+    fn names<const COUNT: usize>(&self, kinds: &[u8; COUNT]) -> [Vec<u8>; COUNT] {
+        kinds.map(|kind| self.name(kind))
     }
 }
 
@@ -374,6 +380,8 @@ impl Redis {
             stored: None,
             has_transactions: false,
             watch: None,
+            lease: LEASE_S.into(),
+            given: None,
             replicas: None,
             news: None,
             version: String::new(),
@@ -397,8 +405,11 @@ impl Redis {
         for script in Script::ALL {
             encode(&[b"SCRIPT", b"LOAD", script.text().as_bytes()], output);
         }
-        encode(&[b"MULTI"], output);
-        encode(&[b"EXEC"], output);
+        // What is watched may move from one server of a cluster to another.
+        let is_whole = !matches!(service.topology, Topology::Cluster { .. });
+        if is_whole {
+            watched::try_it(output);
+        }
         if let Err(broken) = redis.buffered.flush().await {
             // A server that closes before it was asked anything says why.
             let said = redis.raw(|reply| match reply {
@@ -446,11 +457,13 @@ impl Redis {
                 })
                 .await?;
         }
-        let has_begun = redis.raw(|reply| Ok(matches!(reply, Reply::Simple(_)))).await?;
-        let has_ended = redis.raw(|reply| Ok(matches!(reply, Reply::Array(_)))).await?;
-        let is_whole = !matches!(service.topology, Topology::Cluster { .. });
-        redis.has_transactions =
-            has_begun && has_ended && is_whole && watched::is_known(&redis.version);
+        if is_whole {
+            let mut may = true;
+            for _ in 0..watched::TRIAL_COMMANDS {
+                may &= redis.raw(|reply| Ok(watched::may(reply))).await?;
+            }
+            redis.has_transactions = may && watched::is_known(&redis.version);
+        }
         Ok(redis)
     }
 
@@ -507,10 +520,7 @@ impl Redis {
             _ => {
                 let first = self.expected.len();
                 self.ask(requests, tag)?;
-                // The answer may tell that it has to be sent once more, so it has to be read.
-                if tag.is_none() {
-                    self.avoid_script(requests, first);
-                }
+                self.avoid_script(requests, first);
             }
         }
         self.buffered.flush().await
@@ -523,6 +533,10 @@ impl Redis {
             match *request {
                 Request::Get { key, wants: Wants::Life, .. } => {
                     self.call(Script::Look, &[&name(key.as_str())], &[], Step::Look, tag, false);
+                }
+                // It may be a list.
+                Request::Get { key, .. } if key.as_str().starts_with(LOCK) => {
+                    self.call(Script::See, &[&name(key.as_str())], &[], Step::Get, tag, false);
                 }
                 Request::Get { key, .. } => {
                     let start = self.start();
@@ -538,10 +552,11 @@ impl Redis {
                         (Some(Request::Delete { cas: lock, .. }), _) => {
                             self.commit(key, value, ttl, condition, *lock, tag);
                         }
-                        (_, Condition::Absent) if self.waits_for(key, tag) => {
+                        // A record whose lock somebody may have; that of a fresh id nobody has.
+                        (_, Condition::Absent) if tag.is_none() && is_record(key) => {
                             self.replace(key, value, ttl, None, tag);
                         }
-                        (_, Condition::Absent) => _ = self.add(key, value, ttl, tag),
+                        (_, Condition::Absent) => self.add(key, value, ttl, tag),
                         (_, Condition::Unchanged(cas)) => {
                             self.replace(key, value, ttl, Some(cas), tag);
                         }
@@ -559,31 +574,17 @@ impl Redis {
                     self.touch(key, ttl, lock, tag);
                 }
                 Request::Delete { key, cas, is_quiet, .. } if key.as_str().starts_with(LOCK) => {
-                    let names = Names::of(key.as_str());
-                    let keys =
-                        [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
+                    let keys = Names::of(key.as_str()).names(b"lqw");
                     let keys = keys.each_ref().map(Vec::as_slice);
-                    let (cas, grant) = (bytes(cas), bytes(self.draw()));
-                    let arguments: [&[&[u8]]; 3] = [&[&cas], &[&grant, GRANT], &[GRANT_S]];
-                    self.call(
-                        Script::Release,
-                        &keys,
-                        &arguments,
-                        Step::Change(None),
-                        tag,
-                        is_quiet,
-                    );
+                    let (cas, lease) = (bytes(cas), self.lease.clone());
+                    let arguments: [&[&[u8]]; 2] = [&[&cas], &[lease.as_bytes()]];
+                    let step = Step::Change(None);
+                    self.call(Script::Release, &keys, &arguments, step, tag, is_quiet);
                 }
                 Request::Delete { key, cas, is_quiet, .. } => {
-                    let (name, cas) = (name(key.as_str()), bytes(cas));
-                    self.call(
-                        Script::Remove,
-                        &[&name],
-                        &[&[&cas]],
-                        Step::Change(None),
-                        tag,
-                        is_quiet,
-                    );
+                    let (keys, cas, step) = (self.with_lock(key), bytes(cas), Step::Change(None));
+                    let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+                    self.call(Script::Remove, &keys, &[&[&cas]], step, tag, is_quiet);
                 }
                 Request::Noop | Request::Version | Request::Settings | Request::Statistics => {
                     return Err(Broken::nonsense("a request about no item"));
@@ -593,13 +594,15 @@ impl Redis {
         Ok(())
     }
 
-    /// Stores where there is no item. Gives the CAS that it has then.
-    fn add(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, tag: Option<Tag>) -> Cas {
+    /// Stores where there is no item.
+    fn add(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, tag: Option<Tag>) {
         let (cas, start) = (self.draw(), self.start());
+        if key.as_str().starts_with(LOCK) {
+            self.lease = lease_s(ttl);
+        }
         let value = [&bytes(cas), value];
         encode_set(&name(key.as_str()), &value, &[b"NX"], ttl, &mut self.buffered.output);
         self.expect(start, Step::Add(cas), tag, false, None);
-        cas
     }
 
     /// Gives an item a new life, and the lock that is given with it back, if it has this CAS.
@@ -610,11 +613,10 @@ impl Redis {
             self.call(Script::Touch, &[&name(key.as_str())], &life, Step::Touch, tag, false);
             return;
         };
-        let names = Names::of(key.as_str());
-        let keys = [names.name(b'r'), names.name(b'l'), names.name(b'w'), names.name(b'q')];
+        let keys = Names::of(key.as_str()).names(b"rlqw");
         let keys = keys.each_ref().map(Vec::as_slice);
-        let (lock, grant) = (bytes(lock), bytes(self.draw()));
-        let arguments = [life[0], life[1], &[&lock], &[&grant, GRANT], &[GRANT_S]];
+        let (lock, lease) = (bytes(lock), self.lease.clone());
+        let arguments = [life[0], life[1], &[&lock], &[lease.as_bytes()]];
         self.call(Script::Touch, &keys, &arguments, Step::Touch, tag, false);
     }
 
@@ -634,7 +636,9 @@ impl Redis {
             [&[&old], &[&new_bytes, value], &[option], &[number.as_bytes()]];
         let waits = self.waits_for(key, tag);
         let step = if waits { Step::ChangeAndWait(new) } else { Step::Change(Some(new)) };
-        self.call(Script::Replace, &[&name(key.as_str())], &arguments, step, tag, false);
+        let keys = self.with_lock(key);
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        self.call(Script::Replace, &keys, &arguments, step, tag, false);
         self.wait_for_replicas(waits);
     }
 
@@ -651,20 +655,17 @@ impl Redis {
             Condition::Absent => Vec::new(),
             Condition::Unchanged(cas) => bytes(cas).to_vec(),
         };
-        let names = Names::of(key.as_str());
-        let keys = [names.name(b'r'), names.name(b'l'), names.name(b'w'), names.name(b'q')];
+        let keys = Names::of(key.as_str()).names(b"rlqw");
         let keys = keys.each_ref().map(Vec::as_slice);
-        let (new, grant) = (self.draw(), self.draw());
-        let (new_bytes, lock, grant, (option, number)) =
-            (bytes(new), bytes(lock), bytes(grant), life(ttl));
-        let arguments: [&[&[u8]]; 7] = [
+        let (new, lease) = (self.draw(), self.lease.clone());
+        let (new_bytes, lock, (option, number)) = (bytes(new), bytes(lock), life(ttl));
+        let arguments: [&[&[u8]]; 6] = [
             &[&old],
             &[&new_bytes, value],
             &[option],
             &[number.as_bytes()],
             &[&lock],
-            &[&grant, GRANT],
-            &[GRANT_S],
+            &[lease.as_bytes()],
         ];
         let waits = self.waits_for(key, tag);
         let step = if waits { Step::ChangeAndWait(new) } else { Step::Change(Some(new)) };
@@ -672,71 +673,103 @@ impl Redis {
         self.wait_for_replicas(waits);
     }
 
-    /// Takes a lock that is free, or joins those who wait for it, for `patience` at most; what has
-    /// come of it, [`Answers::queued`] says. Gives the CAS that the lock has if it was free.
-    pub(super) async fn join(
-        &mut self,
-        lock: &Turn<'_>,
-        patience: Duration,
-    ) -> Result<Cas, Broken> {
-        let names = Names::of(lock.key.as_str());
-        let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
-        let keys = keys.each_ref().map(Vec::as_slice);
-        let (cas, lease, count_s) = (self.draw(), lease_s(lock), count_s(patience));
-        let cas_bytes = bytes(cas);
-        let arguments: [&[&[u8]]; 4] =
-            [&[&cas_bytes, lock.value], &[lease.as_bytes()], &[GRANT_S], &[count_s.as_bytes()]];
+    /// Joins those who wait for a lock, for `patience` at most; what has come of it,
+    /// [`Answers::queued`] says.
+    pub(super) async fn join(&mut self, lock: &Turn<'_>, patience: Duration) -> Result<(), Broken> {
         self.begin();
-        self.call(Script::Join, &keys, &arguments, Step::Join, None, false);
-        self.buffered.flush().await?;
-        Ok(cas)
+        let queue_s = queue_s(patience);
+        self.about_queue(Script::Join, lock, &[queue_s.as_bytes()], Step::Join, false);
+        self.buffered.flush().await
     }
 
     /// Blocks until the lock is given to this connection, or `patience` is over: what has come of
     /// it, [`Answers::granted`] says.
     pub(super) async fn block(&mut self, key: Key<'_>, patience: Duration) -> Result<(), Broken> {
         self.begin();
-        let start = self.start();
-        // 0 would be for ever.
-        let seconds = format!("{:.3}", patience.max(Duration::from_millis(1)).as_secs_f64());
-        let list = Names::of(key.as_str()).name(b'w');
-        encode(&[b"BLPOP", &list, seconds.as_bytes()], &mut self.buffered.output);
-        self.expect(start, Step::Block, None, false, None);
+        self.add_block(&Names::of(key.as_str()), patience);
         self.buffered.flush().await
     }
 
-    /// Makes a lock that was granted one's own. Not waited for: whether that was in time turns out
-    /// when the CAS is used that it has then.
-    pub(super) async fn claim(&mut self, lock: &Turn<'_>, granted: Cas) -> Result<Cas, Broken> {
-        let (name, cas, lease) = (name(lock.key.as_str()), self.draw(), lease_s(lock));
-        let (granted, own) = (bytes(granted), bytes(cas));
-        let arguments: [&[&[u8]]; 3] = [&[&granted], &[&own, lock.value], &[lease.as_bytes()]];
+    /// Joins, blocks, and reads what it was given, all in one write; what has come of it,
+    /// [`Answers::queued`] says and then [`Answers::granted`]. What is read `is_to_write`, or not.
+    ///
+    /// Where joining is refused, it blocks all the same.
+    pub(super) async fn join_and_block(
+        &mut self,
+        lock: &Turn<'_>,
+        patience: Duration,
+        is_to_write: bool,
+    ) -> Result<(), Broken> {
         self.begin();
-        self.call(Script::Claim, &[&name], &arguments, Step::Change(None), None, true);
-        self.buffered.flush().await?;
-        Ok(cas)
+        self.end_watch();
+        let queue_s = queue_s(patience);
+        self.about_queue(Script::Join, lock, &[queue_s.as_bytes()], Step::Join, false);
+        let names = Names::of(lock.key.as_str());
+        self.add_block(&names, patience);
+        if is_to_write && self.has_transactions {
+            self.add_watch(&names);
+        }
+        let [lock, record] = names.names(b"lr");
+        self.aside(&[b"LRANGE", &lock, b"0", b"0"], Step::Given);
+        self.aside(&[b"PTTL", &lock], Step::GivenLife);
+        let start = self.start();
+        encode(&[b"GET", &record], &mut self.buffered.output);
+        self.expect(start, Step::GivenRecord, None, false, None);
+        self.buffered.flush().await
     }
 
-    /// Says that somebody waits for a lock, over another connection, and has it granted if it has
-    /// ended. What has come of it, [`Answers::queued`] says: whether a grant lies there that nobody
-    /// has taken, and what the lock says now.
+    fn add_block(&mut self, names: &Names, patience: Duration) {
+        let start = self.start();
+        // 0 would be for ever.
+        let seconds = format!("{:.3}", patience.max(Duration::from_millis(1)).as_secs_f64());
+        let list = names.name(b'w');
+        encode(&[b"BLPOP", &list, seconds.as_bytes()], &mut self.buffered.output);
+        self.expect(start, Step::Block, None, false, None);
+    }
+
+    /// Says that somebody waits for a lock, over another connection, and has it handed on if it has
+    /// ended. What has come of it, [`Answers::queued`] says: whether one lies there that nobody has
+    /// seen who was given it, and what the lock says now.
     pub(super) async fn poke(&mut self, lock: &Turn<'_>, patience: Duration) -> Result<(), Broken> {
-        let names = Names::of(lock.key.as_str());
-        let keys = [names.name(b'l'), names.name(b'r'), names.name(b'w'), names.name(b'q')];
-        let keys = keys.each_ref().map(Vec::as_slice);
-        let (grant, count_s) = (bytes(self.draw()), count_s(patience));
-        let arguments: [&[&[u8]]; 3] = [&[&grant, GRANT], &[GRANT_S], &[count_s.as_bytes()]];
         self.begin();
-        self.call(Script::Poke, &keys, &arguments, Step::Poke, None, false);
+        let queue_s = queue_s(patience);
+        self.about_queue(Script::Poke, lock, &[queue_s.as_bytes()], Step::Poke, false);
         self.buffered.flush().await
     }
 
     /// This connection does not wait any more. Not waited for.
-    pub(super) async fn leave(&mut self, key: Key<'_>) -> Result<(), Broken> {
+    pub(super) async fn leave(&mut self, lock: &Turn<'_>) -> Result<(), Broken> {
         self.begin();
-        let count = Names::of(key.as_str()).name(b'q');
-        self.call(Script::Leave, &[&count], &[], Step::Change(None), None, true);
+        self.about_queue(Script::Leave, lock, &[], Step::Change(None), true);
         self.buffered.flush().await
+    }
+
+    /// Calls a script about those who wait for a lock.
+    fn about_queue(
+        &mut self,
+        script: Script,
+        lock: &Turn<'_>,
+        more: &[&[u8]],
+        step: Step,
+        is_quiet: bool,
+    ) {
+        let keys = Names::of(lock.key.as_str()).names(b"lqw");
+        let keys = keys.each_ref().map(Vec::as_slice);
+        self.lease = lease_s(lock.ttl);
+        let (cas, lease) = (bytes(lock.cas), self.lease.clone());
+        let turn: [&[u8]; 2] = [&cas, lock.value];
+        let lease = [lease.as_bytes()];
+        let mut arguments: Vec<&[&[u8]]> = vec![&turn, &lease];
+        arguments.extend(more.chunks(1));
+        self.call(script, &keys, &arguments, step, None, is_quiet);
+    }
+
+    /// What an item is called; if it is a record whose lock may be watched, that lock's name too.
+    fn with_lock(&self, key: Key<'_>) -> Vec<Vec<u8>> {
+        match is_record(key) && self.route.is_none() {
+            true => Names::of(key.as_str()).names(b"rl").into(),
+            false => vec![name(key.as_str())],
+        }
     }
 
     fn begin(&mut self) {
@@ -755,7 +788,7 @@ impl Redis {
 
     /// Whether replicas are waited for: for a record, if anybody waits.
     fn waits_for(&self, key: Key<'_>, tag: Option<Tag>) -> bool {
-        self.wait_replicas > 0 && tag.is_none() && key.as_str().starts_with(RECORD)
+        self.wait_replicas > 0 && tag.is_none() && is_record(key)
     }
 
     fn wait_for_replicas(&mut self, waits: bool) {
@@ -781,10 +814,12 @@ impl Redis {
         is_quiet: bool,
     ) {
         let start = self.start();
+        // What is behind it would block, and who waits not hear that the server has lost the name.
+        let is_text = script == Script::Join && self.route.is_none();
         let output = &mut self.buffered.output;
         array(3 + keys.len() + arguments.len(), output);
-        match self.names.get(script as usize) {
-            Some(Some(name)) => {
+        match &self.names[script as usize] {
+            Some(name) if !is_text => {
                 bulk(&[b"EVALSHA"], output);
                 bulk(&[name], output);
             }
@@ -797,7 +832,8 @@ impl Redis {
         bulk(&[keys.len().to_string().as_bytes()], output);
         keys.iter().for_each(|key| bulk(&[key], output));
         arguments.iter().for_each(|parts| bulk(parts, output));
-        self.expect(start, step, tag, is_quiet, Some((script, named)));
+        let sent_again = (!is_text).then_some((script, named));
+        self.expect(start, step, tag, is_quiet, sent_again);
     }
 
     /// Notes the command that stands in the output from `start` on.
@@ -992,6 +1028,7 @@ impl Answers for Redis {
                         return Err(Broken::nonsense("an answer to no request"));
                     };
                     let (step, tag, is_quiet) = (first.step, first.tag, first.is_quiet);
+                    let is_routed = first.route.is_some();
                     if !watched::is_done(step, &reply) {
                         self.buffered.note_answer();
                         self.buffered.consume(consumed);
@@ -1032,6 +1069,26 @@ impl Answers for Redis {
                         }
                         (Step::Wait, got) => Got::Answer(self.replicated(got)?),
                         (Step::Map, got) => got,
+                        // In a cluster, there is nothing behind it.
+                        (Step::Block, Got::Lock(lock)) if is_routed => {
+                            Got::Grant(lock.map(|cas| Grant { cas, read: None }))
+                        }
+                        (Step::Block, Got::Lock(lock)) => {
+                            self.given = lock.map(|cas| (cas, Duration::ZERO));
+                            Got::Nothing
+                        }
+                        (Step::Given, Got::Lock(lock)) => {
+                            self.given.take_if(|(given, _)| lock != Some(*given));
+                            Got::Nothing
+                        }
+                        (Step::GivenLife, Got::Life(left)) => {
+                            self.given = self.given.map(|(given, _)| (given, left));
+                            Got::Nothing
+                        }
+                        (Step::GivenRecord, Got::Answer(record)) => {
+                            let grant = |(cas, left)| Grant { cas, read: Some((left, record)) };
+                            Got::Grant(self.given.take().map(grant))
+                        }
                         (_, got) if !is_quiet => got,
                         _ => Got::Nothing,
                     };
@@ -1125,16 +1182,22 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
                 Err(Broken { cause: Cause::Connect, reason })
             }
             (Step::Map, _) => Err(refusal(text)),
-            (Step::Aside | Step::Watch | Step::Watched(_), _) => Ok(Got::Nothing),
+            (Step::Aside | Step::Watch, _) => Ok(Got::Nothing),
+            // It is no list: somebody has taken it from whoever was given it.
+            (Step::Given, _) if text.starts_with(b"WRONGTYPE") => Ok(Got::Lock(None)),
             _ => error(text).map(Got::Answer),
         };
     }
     let is_nonsense = || Broken::nonsense("an answer of another kind than was asked for");
     Ok(Got::Answer(match (step, reply) {
-        (Step::Get, item) => value(item).ok_or_else(is_nonsense)?,
+        (Step::Get | Step::GivenRecord, item) => value(item).ok_or_else(is_nonsense)?,
+        (Step::Exec(_, Write::Touch), Reply::Array(parts))
+            if matches!(parts[..], [Reply::Integer(0), ..]) =>
+        {
+            Answer::Missing
+        }
         (Step::Exec(cas, _), Reply::Array(_)) => Answer::Done { cas: Some(cas) },
         (Step::Aside | Step::Watch, Reply::Simple(_)) => return Ok(Got::Nothing),
-        (Step::Watched(_), Reply::Array(_)) => return Ok(Got::Nothing),
         (Step::Look, Reply::Array(parts)) => match &parts[..] {
             [item, Reply::Integer(left_ms)] => {
                 let left = u64::try_from(*left_ms).map_or(Duration::MAX, Duration::from_millis);
@@ -1156,25 +1219,26 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
         (Step::Wait, Reply::Integer(replicas)) => return Ok(Got::Replicas(*replicas)),
         (Step::Touch, Reply::Bulk(b"")) => Answer::Missing,
         (Step::Touch, Reply::Bulk(cas)) => Answer::Done { cas: cas_of(cas) },
-        (Step::Join | Step::Poke, Reply::Array(parts)) => match &parts[..] {
-            [Reply::Integer(is_so), item] => {
-                return Ok(Got::Queued(*is_so > 0, value(item).ok_or_else(is_nonsense)?));
+        (Step::Join, lock) => {
+            return Ok(Got::Queued(false, value(lock).ok_or_else(is_nonsense)?));
+        }
+        (Step::Poke, Reply::Array(parts)) => match &parts[..] {
+            [Reply::Integer(lies), item] => {
+                return Ok(Got::Queued(*lies > 0, value(item).ok_or_else(is_nonsense)?));
             }
             _ => return Err(is_nonsense()),
         },
         (Step::Asking, _) => return Ok(Got::Nothing),
         (Step::Map, map) => return ranges(map).map(Got::Map).ok_or_else(is_nonsense),
-        (Step::Block, Reply::Nil) => return Ok(Got::Grant(None)),
-        (Step::Block, Reply::Array(parts)) => match &parts[..] {
-            [_, Reply::Bulk(grant)] if grant.len() >= CAS_BYTES => {
-                let (cas, record) = grant.split_at(CAS_BYTES);
-                let cas = cas_of(cas).ok_or_else(is_nonsense)?;
-                let record = match record {
-                    [] => Reply::Nil,
-                    _ => Reply::Bulk(record),
-                };
-                let record = value(&record).ok_or_else(is_nonsense)?;
-                return Ok(Got::Grant(Some(Grant { cas, record })));
+        (Step::GivenLife, Reply::Integer(left_ms)) => {
+            return Ok(Got::Life(Duration::from_millis((*left_ms).try_into().unwrap_or(0))));
+        }
+        (Step::Block, Reply::Nil) => return Ok(Got::Lock(None)),
+        (Step::Block | Step::Given, Reply::Array(parts)) => match (step, &parts[..]) {
+            (Step::Given, []) => return Ok(Got::Lock(None)),
+            (Step::Given, [Reply::Bulk(lock)]) | (_, [_, Reply::Bulk(lock)]) => {
+                let cas = lock.first_chunk::<CAS_BYTES>().and_then(|cas| cas_of(cas));
+                return Ok(Got::Lock(Some(cas.ok_or_else(is_nonsense)?)));
             }
             _ => return Err(is_nonsense()),
         },
@@ -1277,14 +1341,18 @@ fn field(info: &[u8], name: &[u8]) -> Option<String> {
     lines.find_map(|line| line.strip_prefix(name)).map(|value| shown(value.trim_ascii()))
 }
 
-/// How long those are counted who wait for so long, in seconds.
-fn count_s(patience: Duration) -> String {
-    patience.as_secs().saturating_add(COUNT_EXTRA_S).to_string()
+/// How long the queue is kept if somebody waits for so long, in seconds.
+fn queue_s(patience: Duration) -> String {
+    patience.as_secs().saturating_add(QUEUE_EXTRA_S).to_string()
 }
 
-/// Life of a lock that is one's own, in seconds.
-fn lease_s(lock: &Turn<'_>) -> String {
-    u32::from(lock.ttl).max(1).to_string()
+/// Life of a lock, in seconds.
+fn lease_s(ttl: Ttl) -> String {
+    u32::from(ttl).max(1).to_string()
+}
+
+fn is_record(key: Key<'_>) -> bool {
+    key.as_str().starts_with(RECORD)
 }
 
 fn is_lock_of(lock: Key<'_>, record: Key<'_>) -> bool {

@@ -1,7 +1,7 @@
--- KEYS: lock, record, list, count
--- ARGV: the lock's CAS, a grant, its life in seconds
+-- KEYS: lock, queue, list
+-- ARGV: the lock's CAS, the life of a lock in seconds
 if cas(KEYS[1]) ~= ARGV[1] then
   return refused(KEYS[1])
 end
-give(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[2], ARGV[3])
+give(KEYS[1], KEYS[2], KEYS[3], ARGV[2])
 return 1

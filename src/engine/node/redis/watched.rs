@@ -1,18 +1,20 @@
 //! Writing a session without a script.
 //!
 //! A script costs a server as much as ten commands, and what it is given is copied into Lua and out
-//! of it. So whoever takes a lock that is free, and is to store and give it back in one write whose
-//! answer he reads, has the server watch the session as well, and reads what is watched:
+//! of it. So whoever takes a lock that is free, or is given one, and is to store and unlock in one
+//! write, has the server watch the lock:
 //!
 //! ```text
-//! SET <lock> NX, WATCH <record> <lock> <count>, MGET <lock> <count>, GET <record>
-//! MULTI, SET <record>, DEL <lock>, EXEC
+//! SET <lock> NX, WATCH <lock>, GET <record>
+//! MULTI, SET <record>, DEL <lock> <list>, LMOVE <queue> <lock>, EXPIRE <lock>, COPY <lock> <list>,
+//! EXEC
 //! ```
 //!
-//! `EXEC` does it if nothing of it was written by anybody: the lock is still the one that was
-//! taken, and has not ended; the record is the one that was read; and nobody who would be counted
-//! waits for the lock. In any other case the server does none of it, and the script is sent, which
-//! tells one case from the other.
+//! `EXEC` does it if the lock is still the one that was taken, and has not ended. Then the record
+//! is the one that was read as well, for whoever writes one without the lock disturbs the lock. In
+//! any other case the server does none of it, and the script is sent, which tells one case from the
+//! other; where nobody waits for the answer, when it is read. Whether somebody waits for the lock
+//! makes no difference: if so, `LMOVE` makes it that of the first of them, and `COPY` wakes him.
 //!
 //! The servers of a cluster get scripts only: what is watched may move.
 //!
@@ -22,6 +24,7 @@ use super::{CAS_BYTES, LOCK, Names, RECORD, Redis, Step, bytes, cas_of, encode_s
 use crate::node::Tag;
 use crate::wire::memcached::meta::{Condition, Request};
 use crate::wire::memcached::{Cas, Key, Ttl};
+use crate::wire::redis::ErrorCode;
 use crate::wire::redis::resp::{Reply, encode};
 
 /// The first version that keeps the rules above. Before, one that was busy with a script could
@@ -34,7 +37,7 @@ pub(super) struct Watch {
     hex: Vec<u8>,
     /// The requests since which it does.
     pub(super) batch: u32,
-    /// The lock, if it is the one that was taken and nobody waits for it.
+    /// The lock, if it is the one that was taken or given.
     lock: Option<Cas>,
     /// What the record was when it was read.
     record: Option<Condition>,
@@ -53,22 +56,23 @@ impl Watch {
     /// Takes note of the reply to one of the commands with which it was begun. None: the server
     /// does not watch.
     pub(super) fn told(mut self, step: Step, reply: &Reply<'_>) -> Option<Self> {
-        match (step, reply) {
+        let cas = |value: &[u8]| value.first_chunk::<CAS_BYTES>().and_then(|cas| cas_of(cas));
+        let (lock, record) = match (step, reply) {
             (Step::Watch, Reply::Error(_)) => return None,
-            (Step::Watched(cas), Reply::Array(parts)) => {
-                let is_own = match &parts[..] {
-                    [Reply::Bulk(lock), Reply::Nil | Reply::Bulk(b"0")] => {
-                        lock.starts_with(&bytes(cas))
-                    }
-                    _ => false,
-                };
-                self.lock = is_own.then_some(cas);
-            }
-            (Step::Get, Reply::Nil) => self.record = Some(Condition::Absent),
-            (Step::Get, Reply::Bulk(record)) => {
-                let cas = record.first_chunk::<CAS_BYTES>().and_then(|cas| cas_of(cas));
-                self.record = cas.map(Condition::Unchanged);
-            }
+            // Nobody else's can be watched by then: it would have ended in between, and whoever has
+            // got the answer so late does not rely on the lock any more.
+            (Step::Add(own), Reply::Simple(_)) => (Some(own), None),
+            (Step::Given, Reply::Array(parts)) => match &parts[..] {
+                [Reply::Bulk(lock)] => (cas(lock), None),
+                _ => (None, None),
+            },
+            (Step::Get | Step::GivenRecord, record) => (None, Some(record)),
+            _ => (None, None),
+        };
+        self.lock = lock.or(self.lock);
+        match record {
+            Some(Reply::Nil) => self.record = Some(Condition::Absent),
+            Some(Reply::Bulk(record)) => self.record = cas(record).map(Condition::Unchanged),
             _ => {}
         }
         Some(self)
@@ -84,19 +88,28 @@ impl Redis {
         ttl: Ttl,
         tag: Option<Tag>,
     ) {
-        let cas = self.add(lock, value, ttl, tag);
-        // What was not written in the end is watched still.
-        if self.watch.is_some() {
-            self.aside(&[b"UNWATCH"], Step::Aside);
-        }
+        self.add(lock, value, ttl, tag);
+        self.end_watch();
         let names = Names::of(lock.as_str());
-        let [record, lock, count] = [b'r', b'l', b'q'].map(|kind| names.name(kind));
-        self.aside(&[b"WATCH", &record, &lock, &count], Step::Watch);
-        self.aside(&[b"MGET", &lock, &count], Step::Watched(cas));
+        self.add_watch(&names);
+        let record = names.name(b'r');
         let start = self.start();
         encode(&[b"GET", &record], &mut self.buffered.output);
         self.expect(start, Step::Get, tag, false, None);
-        self.watch = Some(Watch { hex: names.hex, batch: self.batch, lock: None, record: None });
+    }
+
+    /// What was not written in the end is watched still.
+    pub(super) fn end_watch(&mut self) {
+        if self.watch.take().is_some() {
+            self.aside(&[b"UNWATCH"], Step::Aside);
+        }
+    }
+
+    /// Has the server watch a session for what is sent behind this.
+    pub(super) fn add_watch(&mut self, names: &Names) {
+        self.aside(&[b"WATCH", &names.name(b'l')], Step::Watch);
+        let hex = names.hex.clone();
+        self.watch = Some(Watch { hex, batch: self.batch, lock: None, record: None });
     }
 
     /// Puts a transaction in the place of the script that was added for these requests, from the
@@ -113,7 +126,8 @@ impl Redis {
         };
         let is_as_read = match *write {
             Request::Set { key, condition, .. } => is_its(key, RECORD) && condition == *read,
-            Request::Touch { key, .. } => is_its(key, RECORD),
+            // What says whether it is there: not so `PERSIST`.
+            Request::Touch { key, ttl, .. } => is_its(key, RECORD) && u32::from(ttl) != 0,
             _ => false,
         };
         // Renewed meanwhile, it has another CAS.
@@ -149,7 +163,11 @@ impl Redis {
             _ => {}
         }
         self.expect(start, Step::Aside, None, true, None);
-        self.aside(&[b"DEL", &names.name(b'l')], Step::Aside);
+        let ([lock, queue, list], lease) = (names.names(b"lqw"), self.lease.clone());
+        self.aside(&[b"DEL", &lock, &list], Step::Aside);
+        self.aside(&[b"LMOVE", &queue, &lock, b"RIGHT", b"LEFT"], Step::Aside);
+        self.aside(&[b"EXPIRE", &lock, lease.as_bytes()], Step::Aside);
+        self.aside(&[b"COPY", &lock, &list], Step::Aside);
         encode(&[b"EXEC"], &mut self.buffered.output);
         for command in script {
             // Waiting for the replicas.
@@ -161,11 +179,43 @@ impl Redis {
     }
 
     /// Sends a command whose outcome the one behind it tells.
-    fn aside(&mut self, words: &[&[u8]], step: Step) {
+    pub(super) fn aside(&mut self, words: &[&[u8]], step: Step) {
         let start = self.start();
         encode(words, &mut self.buffered.output);
         self.expect(start, step, None, true, None);
     }
+}
+
+/// How many commands [`try_it`] are.
+pub(super) const TRIAL_COMMANDS: usize = 5;
+
+/// Has a server do what is needed here with what is not there, which it [`may`] do if each of its
+/// replies says so.
+pub(super) fn try_it(output: &mut Vec<u8>) {
+    let (nothing, nowhere) = (b"sc:trial:1", b"sc:trial:2");
+    encode(&[b"WATCH", nothing], output);
+    encode(&[b"MULTI"], output);
+    encode(&[b"LMOVE", nothing, nowhere, b"RIGHT", b"LEFT"], output);
+    encode(&[b"COPY", nothing, nowhere], output);
+    encode(&[b"EXEC"], output);
+}
+
+/// Whether a reply to the trial says that this may be done, now or when the server has room again.
+pub(super) fn may(reply: &Reply<'_>) -> bool {
+    use ErrorCode::{Misconf, NoReplicas, OutOfMemory};
+    match reply {
+        // What came of the transaction as a whole; the commands have been told of already.
+        Reply::Error(text) if text.starts_with(b"EXECABORT") => true,
+        Reply::Error(text) => {
+            matches!(ErrorCode::of(text), OutOfMemory | Misconf | NoReplicas)
+        }
+        Reply::Array(parts) => !parts.iter().any(is_error),
+        _ => true,
+    }
+}
+
+fn is_error(reply: &Reply<'_>) -> bool {
+    matches!(reply, Reply::Error(_))
 }
 
 /// Whether a server of this name and version keeps the rules.
@@ -175,9 +225,9 @@ pub(super) fn is_known(version: &str) -> bool {
     numbers.next().zip(numbers.next()).is_some_and(|version| version >= SINCE)
 }
 
-/// Whether a reply is not that of a transaction of which nothing was done.
+/// Whether a reply is not that of a transaction of which nothing was done. (Or not all: where a key
+/// of ours holds what is not ours. Then the script refuses, since the lock is gone.)
 pub(super) fn is_done(step: Step, reply: &Reply<'_>) -> bool {
-    let is_error = |reply: &Reply<'_>| matches!(reply, Reply::Error(_));
     match (step, reply) {
         (Step::Exec(..), Reply::Array(parts)) => !parts.iter().any(is_error),
         (Step::Exec(..), _) => false,

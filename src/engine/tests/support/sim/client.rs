@@ -2,7 +2,8 @@
 
 use super::history::{Kind, OpId, Outcome, outcome_of};
 use super::{LIFETIME_S, Shared};
-use sessclust_engine::cluster::{Cluster, Copy, Origin, Stamp};
+use sessclust_engine::cluster::{Cluster, Copy, Origin, Stamp, timeouts};
+use sessclust_engine::config::{Settings, WriteMode};
 use sessclust_engine::session::id::Digest;
 use sessclust_engine::{Error, ErrorKind};
 use std::rc::Rc;
@@ -14,6 +15,8 @@ use tokio::time::{Instant, sleep};
 pub enum Act {
     /// Reads and writes it.
     Commit,
+    /// The same with `sessclust.write = delayed`. What has become of it is asked for later.
+    CommitDelayed,
     /// Reads it and leaves it as it is (lazy write).
     Touch,
     /// Reads it and aborts.
@@ -44,7 +47,7 @@ impl Request {
         let (client, now) = (self.client, self.shared.network.now());
         self.shared.network.note(|| format!("client {client}: {act:?} of session {session}"));
         let kind = match act {
-            Act::Commit => Kind::Commit,
+            Act::Commit | Act::CommitDelayed => Kind::Commit,
             Act::Touch => Kind::Touch,
             Act::Look => Kind::Look,
             Act::Peek => Kind::Peek,
@@ -90,6 +93,19 @@ impl Request {
                 let mut list = list;
                 list.push(op);
                 self.commit(digest, &list).await.map(|stamp| Outcome::Saved(Some(stamp)))
+            }
+            Act::CommitDelayed => {
+                let mut list = list;
+                list.push(op);
+                let settings = Settings { write: WriteMode::Delayed, ..settings.clone() };
+                let data = encode(&list);
+                let stamp = self.cluster.commit(digest, &data, LIFETIME_S, &settings).await?;
+                sleep(self.think / 4).await;
+                self.cluster.settle(&timeouts(&settings)).await;
+                match self.cluster.delayed_failures().pop() {
+                    Some(error) => Err(error),
+                    None => Ok(Outcome::Saved(Some(stamp))),
+                }
             }
             Act::Touch if !list.is_empty() => {
                 if self.cluster.touch(digest, LIFETIME_S, settings).await? {

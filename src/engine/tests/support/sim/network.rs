@@ -5,7 +5,7 @@
 //! connection stops nothing on its way, so a request that timed out may arrive later.
 //! Time is tokio's, which stands still while anybody has something to do.
 
-use super::redis::Redis;
+use super::redis::{Redis, Woken};
 use super::server::Server;
 use fastrand::Rng;
 use sessclust_engine::config::save_path::Endpoint;
@@ -717,8 +717,12 @@ impl State {
             self.post(connection, true, Event::Reply(connection, output));
         }
         if let Running::Redis(redis) = &mut self.machines[node].server {
-            for (woken, reply) in redis.woken() {
+            for Woken { connection: woken, reply, locked } in redis.woken() {
                 self.note(|| format!("  node {node} tells connection {woken}: {}", line(&reply)));
+                if let Some(key) = locked {
+                    let (client, sent) = (self.connections[woken].client, self.now());
+                    self.grants.push(Grant { client, node, sent, key });
+                }
                 if !self.connections[woken].is_cut {
                     self.post(woken, true, Event::Reply(woken, reply));
                 }

@@ -148,6 +148,8 @@ async fn live(
         }
         let slot = random.usize(..slots);
         let act = match random.u8(..20) {
+            // With several copies, it is not told of how many nodes have it.
+            0..=4 if shared.settings.replicas == 1 => Act::CommitDelayed,
             0..=9 => Act::Commit,
             10..=12 => Act::Touch,
             13 => Act::Look,

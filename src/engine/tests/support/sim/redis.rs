@@ -4,7 +4,10 @@
 
 use mlua::{Function, Lua, MultiValue, Value};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
+
+const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
 /// A server.
 pub struct Redis {
@@ -14,7 +17,7 @@ pub struct Redis {
     /// Those who block, in the order of their coming.
     waiting: Vec<Waiting>,
     /// What was given to them.
-    woken: Vec<(usize, Vec<u8>)>,
+    woken: Vec<Woken>,
     /// What each connection watches.
     watches: BTreeMap<usize, Vec<Watched>>,
     /// The transactions that were begun.
@@ -26,6 +29,14 @@ struct Watched {
     key: Vec<u8>,
     changes: u64,
     was_there: bool,
+}
+
+/// A connection that was waiting, and does not any more.
+pub struct Woken {
+    pub connection: usize,
+    pub reply: Vec<u8>,
+    /// The lock that it was given.
+    pub locked: Option<Vec<u8>>,
 }
 
 struct Waiting {
@@ -126,7 +137,8 @@ impl Redis {
         self.waiting.retain(|waiting| {
             let is_waiting = waiting.until_ms > now_ms;
             if !is_waiting {
-                woken.push((waiting.connection, b"*-1\r\n".to_vec()));
+                let (connection, reply) = (waiting.connection, b"*-1\r\n".to_vec());
+                woken.push(Woken { connection, reply, locked: None });
             }
             is_waiting
         });
@@ -148,7 +160,7 @@ impl Redis {
     }
 
     /// What is to be said to connections that were waiting.
-    pub fn woken(&mut self) -> Vec<(usize, Vec<u8>)> {
+    pub fn woken(&mut self) -> Vec<Woken> {
         std::mem::take(&mut self.woken)
     }
 
@@ -185,8 +197,9 @@ impl Redis {
             }
             b"INFO" => Some(Said::Value(b"redis_version:7.0.15\r\n".to_vec())),
             b"SCRIPT" => {
-                // As good a name as a digest, here.
-                let name = format!("{:040x}", words[2].len()).into_bytes();
+                let mut hasher = DefaultHasher::new();
+                words[2].hash(&mut hasher);
+                let name = format!("{:040x}", hasher.finish()).into_bytes();
                 let function = self.lua.load(&words[2][..]).into_function().expect("a script");
                 self.scripts.insert(name.clone(), function);
                 Some(Said::Value(name))
@@ -199,21 +212,19 @@ impl Redis {
             b"EVALSHA" => Some(self.run(&words)),
             b"BLPOP" => {
                 let seconds: f64 = text(&words[2]).parse().expect("seconds");
-                let popped = self
-                    .items
-                    .lock()
-                    .expect("no panic before")
-                    .execute(&[b"LPOP".to_vec(), words[1].clone()]);
-                match popped {
-                    Said::Nothing => {
-                        let until = self.items.lock().expect("no panic before").now_ms
-                            + (seconds * 1000.0) as u64;
+                let mut items = self.items.lock().expect("no panic before");
+                match items.pop(&words[1]) {
+                    None => {
+                        let until = items.now_ms + (seconds * 1000.0) as u64;
                         let list = words[1].clone();
                         self.waiting.push(Waiting { connection, list, until_ms: until });
                         until_ms = Some(until);
                         None
                     }
-                    said => Some(Said::List(vec![Said::Value(words[1].clone()), said])),
+                    Some((said, locked)) => {
+                        items.locked.extend(locked);
+                        Some(said)
+                    }
                 }
             }
             _ => Some(self.items.lock().expect("no panic before").execute(&words)),
@@ -275,19 +286,15 @@ impl Redis {
     fn serve(&mut self) {
         let mut index = 0;
         while index < self.waiting.len() {
-            let list = self.waiting[index].list.clone();
-            let popped = self
-                .items
-                .lock()
-                .expect("no panic before")
-                .execute(&[b"LPOP".to_vec(), list.clone()]);
+            let list = &self.waiting[index].list;
+            let popped = self.items.lock().expect("no panic before").pop(list);
             match popped {
-                Said::Nothing => index += 1,
-                said => {
+                None => index += 1,
+                Some((said, locked)) => {
                     let connection = self.waiting.remove(index).connection;
                     let mut reply = Vec::new();
-                    Said::List(vec![Said::Value(list), said]).write(&mut reply);
-                    self.woken.push((connection, reply));
+                    said.write(&mut reply);
+                    self.woken.push(Woken { connection, reply, locked });
                 }
             }
         }
@@ -322,11 +329,58 @@ impl Items {
         is_there
     }
 
+    /// What it is, if it is no list.
     fn value(&mut self, key: &[u8]) -> Option<Vec<u8>> {
         match &self.find(key)?.content {
             Content::Value(value) => Some(value.clone()),
-            Content::List(_) => panic!("a list is read as a value"),
+            Content::List(_) => None,
         }
+    }
+
+    /// What is in a list: nothing, if there is none.
+    fn list(&mut self, key: &[u8]) -> Result<Vec<Vec<u8>>, Said> {
+        match self.find(key).map(|item| &item.content) {
+            None => Ok(Vec::new()),
+            Some(Content::List(list)) => Ok(list.clone()),
+            Some(Content::Value(_)) => Err(Said::Error(WRONG_TYPE.into())),
+        }
+    }
+
+    /// Replaces a list; one without anything in it is none.
+    fn put(&mut self, key: &[u8], list: Vec<Vec<u8>>) {
+        let end_ms = self.find(key).and_then(|item| item.end_ms);
+        match list.is_empty() {
+            true => _ = self.items.remove(key),
+            false => {
+                let content = Content::List(list);
+                self.items.insert(key.to_vec(), Item { content, end_ms });
+            }
+        }
+        self.change(key);
+    }
+
+    /// Takes the first value of a list: the answer to a `BLPOP`, and the lock that is given by it.
+    fn pop(&mut self, key: &[u8]) -> Option<(Said, Option<Vec<u8>>)> {
+        let mut list = self.list(key).ok()?;
+        if list.is_empty() {
+            return None;
+        }
+        let first = list.remove(0);
+        self.put(key, list);
+        let lock = [b"sc:l:", key.strip_prefix(b"sc:w:")?].concat();
+        let is_its = self.list(&lock).is_ok_and(|list| list == [first.clone()]);
+        let said = Said::List(vec![Said::Value(key.to_vec()), Said::Value(first)]);
+        Some((said, is_its.then(|| plain(&lock))))
+    }
+
+    /// Moves the last value of a list to the front of another.
+    fn hand_on(&mut self, from: &[u8], to: &[u8]) -> Result<Said, Said> {
+        let (mut source, mut target) = (self.list(from)?, self.list(to)?);
+        let Some(last) = source.pop() else { return Ok(Said::Nothing) };
+        target.insert(0, last.clone());
+        self.put(from, source);
+        self.put(to, target);
+        Ok(Said::Value(last))
     }
 
     fn end_ms(&self, option: &[u8], number: &[u8]) -> Option<u64> {
@@ -339,8 +393,20 @@ impl Items {
 
     fn execute(&mut self, words: &[Vec<u8>]) -> Said {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        self.try_to(&words).unwrap_or_else(|error| error)
+    }
+
+    fn try_to(&mut self, words: &[&[u8]]) -> Result<Said, Said> {
         let number = |is: bool| Said::Number(is.into());
-        match words[..] {
+        Ok(match *words {
+            [b"GET" | b"GETRANGE", key, ..] if self.is_list(key) => {
+                return Err(Said::Error(WRONG_TYPE.into()));
+            }
+            [b"TYPE", key] => Said::State(match self.find(key).map(|item| &item.content) {
+                None => "none",
+                Some(Content::Value(_)) => "string",
+                Some(Content::List(_)) => "list",
+            }),
             [b"GET", key] => self.value(key).map_or(Said::Nothing, Said::Value),
             [b"MGET", ref keys @ ..] => {
                 let value = |key: &&[u8]| self.value(key).map_or(Said::Nothing, Said::Value);
@@ -358,30 +424,35 @@ impl Items {
                     life => (false, life),
                 };
                 if is_add && self.find(key).is_some() {
-                    return Said::Nothing;
+                    return Ok(Said::Nothing);
                 }
                 let end_ms = match life {
                     [] => None,
                     [option, number] => self.end_ms(option, number),
                     _ => panic!("options of SET"),
                 };
-                // A grant is nobody's.
-                if key.starts_with(b"sc:l:") && !value[8..].starts_with(b"granted") {
-                    self.locked
-                        .push(key.iter().copied().filter(|byte| !b"{}".contains(byte)).collect());
+                if key.starts_with(b"sc:l:") {
+                    self.locked.push(plain(key));
                 }
                 let content = Content::Value(value.to_vec());
                 self.items.insert(key.to_vec(), Item { content, end_ms });
                 self.change(key);
                 Said::State("OK")
             }
-            [b"DEL", key] => {
+            [b"DEL", ref keys @ ..] => {
+                let there = keys.iter().filter(|key| {
+                    let is_there = self.change_if_there(key);
+                    self.items.remove(**key);
+                    is_there
+                });
+                Said::Number(there.count() as i64)
+            }
+            [b"PEXPIRE", key, ms] => {
+                let end_ms = self.now_ms + text(ms).parse::<u64>().expect("milliseconds");
                 let is_there = self.change_if_there(key);
-                self.items.remove(key);
+                self.find(key).into_iter().for_each(|item| item.end_ms = Some(end_ms));
                 number(is_there)
             }
-            [b"INCR", key] => self.count(key, 1),
-            [b"DECR", key] => self.count(key, -1),
             [b"EXPIRE", key, seconds] => {
                 let end_ms = self.end_ms(b"EX", seconds);
                 let is_there = self.change_if_there(key);
@@ -403,45 +474,52 @@ impl Items {
                     Some(Some(end_ms)) => (end_ms - now_ms) as i64,
                 })
             }
-            [b"LLEN", key] => Said::Number(match self.find(key).map(|item| &item.content) {
-                Some(Content::List(list)) => list.len() as i64,
-                _ => 0,
-            }),
-            [b"RPUSH", key, value] => {
-                if self.find(key).is_none() {
-                    let content = Content::List(Vec::new());
-                    self.items.insert(key.to_vec(), Item { content, end_ms: None });
-                }
-                let Some(Item { content: Content::List(list), .. }) = self.find(key) else {
-                    panic!("a value is used as a list")
-                };
-                list.push(value.to_vec());
+            [b"LLEN", key] => Said::Number(self.list(key)?.len() as i64),
+            [b"LINDEX", key, b"0"] => {
+                self.list(key)?.into_iter().next().map_or(Said::Nothing, Said::Value)
+            }
+            [b"LRANGE", key, b"0", last @ (b"0" | b"-1")] => {
+                let count = if last == b"0" { 1 } else { usize::MAX };
+                Said::List(self.list(key)?.into_iter().take(count).map(Said::Value).collect())
+            }
+            [b"RPUSH" | b"LPUSH", key, value] => {
+                let mut list = self.list(key)?;
+                let at = if words[0] == b"LPUSH" { 0 } else { list.len() };
+                list.insert(at, value.to_vec());
                 let length = list.len() as i64;
-                self.change(key);
+                self.put(key, list);
                 Said::Number(length)
             }
-            [b"LPOP", key] => {
-                let Some(Item { content: Content::List(list), .. }) = self.find(key) else {
-                    return Said::Nothing;
-                };
-                let first = list.remove(0);
-                if list.is_empty() {
-                    self.items.remove(key);
+            [b"LREM", key, b"1", value] => {
+                let mut list = self.list(key)?;
+                let at = list.iter().position(|one| one == value);
+                if let Some(at) = at {
+                    list.remove(at);
+                    self.put(key, list);
                 }
-                self.change(key);
-                Said::Value(first)
+                number(at.is_some())
+            }
+            [b"RPOPLPUSH", from, to] | [b"LMOVE", from, to, b"RIGHT", b"LEFT"] => {
+                self.hand_on(from, to)?
+            }
+            [b"COPY", from, to] => {
+                let copy = self.find(from).map(|item| (item.content.clone(), item.end_ms));
+                let is_free = self.find(to).is_none();
+                number(match copy.filter(|_| is_free) {
+                    Some((content, end_ms)) => {
+                        self.items.insert(to.to_vec(), Item { content, end_ms });
+                        self.change(to);
+                        true
+                    }
+                    None => false,
+                })
             }
             _ => panic!("the engine does not send {}", words[0].escape_ascii()),
-        }
+        })
     }
 
-    fn count(&mut self, key: &[u8], step: i64) -> Said {
-        let before = self.value(key).map_or(0, |value| text(&value).parse().expect("a number"));
-        let end_ms = self.find(key).and_then(|item| item.end_ms);
-        let content = Content::Value((before + step).to_string().into_bytes());
-        self.items.insert(key.to_vec(), Item { content, end_ms });
-        self.change(key);
-        Said::Number(before + step)
+    fn is_list(&mut self, key: &[u8]) -> bool {
+        self.find(key).is_some_and(|item| matches!(item.content, Content::List(_)))
     }
 }
 
@@ -487,6 +565,11 @@ fn command(input: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
     (at <= input.len()).then_some((words, at))
 }
 
+/// What others call a key.
+fn plain(key: &[u8]) -> Vec<u8> {
+    key.iter().copied().filter(|byte| !b"{}".contains(byte)).collect()
+}
+
 fn text(bytes: &[u8]) -> &str {
     str::from_utf8(bytes).expect("digits")
 }
@@ -508,7 +591,12 @@ fn to_lua(lua: &Lua, said: Said) -> mlua::Result<Value> {
         Said::Number(number) => Value::Number(number as f64),
         Said::Value(value) => Value::String(lua.create_string(value)?),
         Said::Nothing => Value::Boolean(false),
-        Said::List(_) | Said::NoList => unreachable!("no command of the scripts gives a list"),
+        Said::List(list) => {
+            let values: Vec<Value> =
+                list.into_iter().map(|said| to_lua(lua, said)).collect::<Result<_, _>>()?;
+            Value::Table(lua.create_sequence_from(values)?)
+        }
+        Said::NoList => unreachable!("no command of the scripts answers that"),
     })
 }
 

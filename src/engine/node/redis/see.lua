@@ -1,0 +1,2 @@
+-- KEYS: a lock
+return item(KEYS[1])
