@@ -131,8 +131,6 @@ struct Holding {
     /// Life of the lock.
     lease: Duration,
     timeouts: Timeouts,
-    /// Whether it is to be stored and given back in one write.
-    is_for_one_write: bool,
     /// All nodes, in the order in which they are to keep it.
     list: Vec<usize>,
     /// The nodes it is held on, in the order of that list.

@@ -99,7 +99,6 @@ impl Cluster {
             token,
             lease: settings.lock_lease,
             timeouts: timeouts(settings),
-            is_for_one_write: self.copies == 1,
             list,
             seats: set.into_iter().map(Seat::new).collect(),
             silent: Vec::new(),
@@ -376,7 +375,8 @@ impl Cluster {
             for index in &missing {
                 self.board.take_back(holding.seats[*index].node, holding.token);
             }
-            let read = if holding.is_for_one_write { get_to_write } else { get };
+            // With one copy, it is stored and given back in one write.
+            let read = if self.copies == 1 { get_to_write } else { get };
             let ask = |index: &usize| (holding.seats[*index].node, vec![lock, read(keys.record())]);
             let asked: Vec<_> = missing.iter().map(ask).collect();
             let results = self.exchange_all_again(&holding.timeouts, &asked).await;
@@ -634,7 +634,7 @@ impl Cluster {
         let is_free = !holding.has_lock() && self.held.is_empty();
         let limit = if is_free { patience.left() } else { holding.lease / 3 };
         self.board.take_back(node, holding.token);
-        let (is_to_write, world) = (holding.is_for_one_write, Arc::clone(&self.world));
+        let (is_to_write, world) = (self.copies == 1, Arc::clone(&self.world));
         let joined = self.nodes[node]
             .join_queue(&*world, &holding.timeouts, &turn, limit, is_to_write)
             .await;

@@ -4,8 +4,8 @@ mod support;
 
 use rustix::process::Signal;
 use sessclust_engine::ErrorKind;
-use sessclust_engine::config::Settings;
 use sessclust_engine::config::credentials::Source;
+use sessclust_engine::config::{Settings, WriteMode};
 use sessclust_engine::stats::Counter;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -247,6 +247,40 @@ fn who_comes_while_a_session_is_watched_gets_it_with_the_unlock() {
     let sent: Vec<&str> = log.iter().filter_map(|entry| entry.split(' ').next()).collect();
     assert_eq!(sent[..7], COMMIT, "{log:?}");
     assert_eq!(waiter.line(), "handed on");
+}
+
+/// A delayed commit whose transaction was not done, in a process that waits for another session
+/// next: what is sent in its place does not come behind the waiting.
+#[test]
+fn what_is_left_to_the_script_does_not_wait_for_another_session() {
+    let Some(shop) = Shop::start() else { return };
+    let (own, wanted) = (shop.id.clone(), shop.site.id());
+    let mut holder = shop.process.request();
+    holder.open(&wanted);
+    let blocked = |count: &str| shop.server().info("blocked_clients") == count;
+    // So that it is known on this machine that others wait.
+    let mut first = Child::start(|parent| {
+        shop.site.process().request().open(&wanted);
+        parent.say("had it");
+    });
+    wait_until("one who waits", || blocked("1"));
+    let mut second = Child::start(|parent| {
+        let process = shop.site.process();
+        let settings = Settings { write: WriteMode::Delayed, ..process.settings.clone() };
+        let mut request = process.request_with(&settings);
+        request.open(&own);
+        shop.server().cli(&["EXPIRE", &key("sc:l:", &own), "60"]);
+        request.write(&own, b"after").expect("sent");
+        request.close();
+        process.request().open(&wanted);
+        parent.say("had it");
+    });
+    wait_until("another one who waits", || blocked("2"));
+    wait_until("the script", || !shop.server().has_lock(&own));
+    assert!(shop.server().cli(&["GET", &key("sc:r:", &own)]).ends_with("after"));
+    assert!(blocked("2"));
+    holder.close();
+    assert_eq!([first.line(), second.line()], ["had it", "had it"]);
 }
 
 #[test]

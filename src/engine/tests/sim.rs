@@ -899,7 +899,6 @@ fn a_simulated_server_answers_as_redis_does() {
         load("join", include_str!("../node/redis/join.lua")),
         load("poke", include_str!("../node/redis/poke.lua")),
         load("leave", include_str!("../node/redis/leave.lua")),
-        load("see", include_str!("../node/redis/see.lua")),
     ]);
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..1500 {
@@ -928,7 +927,7 @@ fn a_simulated_server_answers_as_redis_does() {
             11 => ("MGET", &["l", "r"], &[]),
             12 => ("UNWATCH", &[], &[]),
             13 => ("PEXPIRE", &["l"], &["1000000"]),
-            15 => ("see", &["l"], &[]),
+            15 => ("TYPE", &["l"], &[]),
             16 => ("LRANGE", &["l"], &["0", "0"]),
             _ => ("WATCH", &["l"], &[]),
         };

@@ -83,7 +83,6 @@ macro_rules! script {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
     Look,
-    See,
     Commit,
     Replace,
     Touch,
@@ -96,9 +95,8 @@ enum Script {
 
 impl Script {
     /// Those that a server is told of beforehand.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 9] = [
         Self::Look,
-        Self::See,
         Self::Commit,
         Self::Replace,
         Self::Touch,
@@ -112,7 +110,6 @@ impl Script {
     const fn text(self) -> &'static str {
         match self {
             Self::Look => script!("look.lua"),
-            Self::See => script!("see.lua"),
             Self::Commit => script!("commit.lua"),
             Self::Replace => script!("replace.lua"),
             Self::Touch => script!("touch.lua"),
@@ -531,12 +528,11 @@ impl Redis {
         let mut requests = requests.iter().peekable();
         while let Some(request) = requests.next() {
             match *request {
-                Request::Get { key, wants: Wants::Life, .. } => {
+                // A lock may be a list.
+                Request::Get { key, wants, .. }
+                    if wants == Wants::Life || key.as_str().starts_with(LOCK) =>
+                {
                     self.call(Script::Look, &[&name(key.as_str())], &[], Step::Look, tag, false);
-                }
-                // It may be a list.
-                Request::Get { key, .. } if key.as_str().starts_with(LOCK) => {
-                    self.call(Script::See, &[&name(key.as_str())], &[], Step::Get, tag, false);
                 }
                 Request::Get { key, .. } => {
                     let start = self.start();

@@ -1,2 +1,0 @@
--- KEYS: a lock
-return item(KEYS[1])
