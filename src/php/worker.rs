@@ -12,6 +12,7 @@ use sessclust_engine::stats::{self, Counter, RequestStats};
 use sessclust_engine::{Error, ErrorKind, Result};
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
+use std::hint;
 use std::os::unix::ffi::OsStringExt;
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -59,6 +60,16 @@ pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T
 
 /// Stores that are kept open, at most: one for each save path, and a server has few of them.
 const STORES_MAX: usize = 16;
+
+/// Has the C library keep what is freed at the end of the heap, up to 2 MB of it.
+///
+/// glibc gives it back to the system when it is more than 128 KB, so that each request with a
+/// session of 100 KB would have some 100 page faults, which take longer than all else it does. When
+/// a block is freed that had pages of its own, twice its size is kept from then on. Other C
+/// libraries do as they like. Source: mallopt(3), `M_MMAP_THRESHOLD`.
+fn keep_heap() {
+    drop(hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
+}
 
 /// What was read, for the caller to copy. Valid until the next call of [`with`].
 #[derive(Clone, Copy)]
@@ -155,6 +166,7 @@ impl Worker {
                     Some(index) => self.stores.remove(index),
                     None => {
                         let path = SavePath::parse(save_path)?;
+                        keep_heap();
                         let store = Store::open(path, &settings, stats::counters())?;
                         (save_path.to_vec(), Rc::new(store))
                     }
