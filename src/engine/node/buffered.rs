@@ -13,7 +13,7 @@ const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// A buffer that has grown beyond this is given back after use, in bytes: one large session must
 /// not be paid for by every worker for ever.
-const KEPT_BYTES: usize = 256 * 1024;
+pub(super) const KEPT_BYTES: usize = 256 * 1024;
 
 const CLOSED: &str = "the connection was closed";
 

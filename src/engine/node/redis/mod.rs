@@ -51,12 +51,13 @@ use crate::wire::Decoded;
 use crate::wire::memcached::meta::{Condition, Request, Wants};
 use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
 use crate::wire::redis::ErrorCode;
-use crate::wire::redis::cluster::{Range, ranges};
-use crate::wire::redis::resp::{Limits, Reply, array, bulk, decode, encode};
+use crate::wire::redis::cluster::{self as slots, ranges};
+use crate::wire::redis::resp::{Limits, Reply, array, bulk, decode, digits, encode};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 use tokio::time::Instant;
-use watched::{Watch, Write};
+use watched::{Unlock, Watch, Write};
 
 /// Bytes of CAS before each value.
 const CAS_BYTES: usize = 8;
@@ -65,7 +66,7 @@ const CAS_BYTES: usize = 8;
 const QUEUE_EXTRA_S: u64 = 60;
 
 /// Life of a lock that is handed on over a connection that has not asked for one yet, in seconds.
-const LEASE_S: &str = "5";
+const LEASE_S: u32 = 5;
 
 /// What an error about an unknown command goes on with.
 const ARGUMENTS: &[u8] = b", with args beginning with";
@@ -140,14 +141,20 @@ pub(super) struct Redis {
     route: Option<Route>,
     /// What was to be sent when others were answered, and they are: [`Expected::behind`].
     behind: Vec<Expected>,
+    /// What was added before a command whose outcome that tells: [`Expected::asides`].
+    asides: u32,
     /// The answer to a record that was stored, while replicas are waited for.
     stored: Option<Answer>,
     /// Whether the server is one that does transactions.
     has_transactions: bool,
     /// What the server watches, if anything.
     watch: Option<Watch>,
+    /// The transaction that was not answered yet; there is one at most.
+    unlock: Option<Unlock>,
+    /// What was sent with it.
+    sent: Vec<u8>,
     /// Life of the lock that was asked for last, in seconds: that of one that is handed on.
-    lease: String,
+    lease_s: u32,
     /// The lock that this connection was given last, and how long it lasts, while it finds out what
     /// it was given.
     given: Option<(Cas, Duration)>,
@@ -175,6 +182,8 @@ pub(super) struct Expected {
     route: Option<Route>,
     /// What is to be sent to a cluster when this one is answered, for others may have to do it.
     behind: Vec<Expected>,
+    /// How many commands before this one were sent whose outcome it tells.
+    asides: u32,
 }
 
 /// The way of a command through a cluster.
@@ -214,8 +223,6 @@ enum Step {
     ChangeAndWait(Cas),
     Wait,
     Touch,
-    /// A command whose outcome the one behind it tells.
-    Aside,
     Watch,
     /// A transaction in place of a script; the CAS that the record has then.
     Exec(Cas, Write),
@@ -248,7 +255,7 @@ pub(super) enum Got {
     Grant(Option<Grant>),
     /// So many replicas have it.
     Replicas(i64),
-    Map(Vec<Range>),
+    Map(Vec<slots::Range>),
     /// Why this server of a cluster has not done these commands, which were sent in one write.
     Astray(Vec<u8>, Vec<Expected>),
 }
@@ -283,17 +290,45 @@ impl Joined {
 
 /// The four keys of a session.
 struct Names {
-    hex: Vec<u8>,
+    /// The lock's name as an argument of a command. The others differ in [`Self::kind`] only.
+    argument: Vec<u8>,
+    /// Where the name is in it.
+    name: Range<usize>,
 }
 
 impl Names {
     /// Those of the session that a lock or a record is of.
     fn of(key: &str) -> Self {
-        Self { hex: key[LOCK.len()..].into() }
+        let digest = &key.as_bytes()[LOCK.len()..];
+        let mut argument = Vec::with_capacity(2 * key.len());
+        bulk(&[b"sc:l:{", digest, b"}"], &mut argument);
+        let end = argument.len() - b"\r\n".len();
+        let start = end - digest.len() - b"sc:l:{}".len();
+        Self { argument, name: start..end }
+    }
+
+    /// Where a name says what it is the name of.
+    const fn kind(&self) -> usize {
+        self.name.start + b"sc:".len()
+    }
+
+    fn digest(&self) -> &[u8] {
+        &self.argument[self.kind() + b"l:{".len()..self.name.end - b"}".len()]
+    }
+
+    /// Encodes names as arguments of a command.
+    fn put(&self, kinds: &[u8], output: &mut Vec<u8>) {
+        for kind in kinds {
+            let start = output.len();
+            output.extend_from_slice(&self.argument);
+            output[start + self.kind()] = *kind;
+        }
     }
 
     fn name(&self, kind: u8) -> Vec<u8> {
-        [b"sc:", &[kind][..], b":{", &self.hex, b"}"].concat()
+        let mut name = self.argument[self.name.clone()].to_vec();
+        name[b"sc:".len()] = kind;
+        name
     }
 
     fn names<const COUNT: usize>(&self, kinds: &[u8; COUNT]) -> [Vec<u8>; COUNT] {
@@ -304,39 +339,55 @@ impl Names {
 /// What an item is called in Redis.
 fn name(key: &str) -> Vec<u8> {
     match key.starts_with(LOCK) || key.starts_with(RECORD) {
-        true => Names::of(key).name(key.as_bytes()[3]),
+        true => [&key[..LOCK.len()], "{", &key[LOCK.len()..], "}"].concat().into(),
         false => key.into(),
     }
 }
 
-/// Encodes a `SET`; the value is the bytes of its parts.
-fn encode_set(name: &[u8], value: &[&[u8]], options: &[&[u8]], ttl: Ttl, output: &mut Vec<u8>) {
-    let (option, number) = life(ttl);
-    let life = [option, number.as_bytes()];
-    let life = if option.is_empty() { &[][..] } else { &life };
-    array(3 + options.len() + life.len(), output);
+/// Encodes a `SET` of the item that is named by what is `put` there; the value is the bytes of its
+/// parts. Says where it ends in the output.
+fn encode_set(
+    put: impl FnOnce(&mut Vec<u8>),
+    value: &[&[u8]],
+    options: &[&[u8]],
+    ttl: Ttl,
+    output: &mut Vec<u8>,
+) -> usize {
+    let life = life(ttl);
+    array(3 + options.len() + if life.is_some() { 2 } else { 0 }, output);
     bulk(&[b"SET"], output);
-    bulk(&[name], output);
+    put(output);
     bulk(value, output);
-    options.iter().chain(life).for_each(|word| bulk(&[word], output));
+    let end = output.len() - b"\r\n".len();
+    options.iter().for_each(|option| bulk(&[option], output));
+    if let Some((option, number)) = life {
+        bulk(&[option], output);
+        digits(number, output);
+    }
+    end
 }
 
 /// How a new time to live is said: the command, and its number.
 fn touching(ttl: Ttl) -> (&'static [u8], String) {
     match life(ttl) {
-        (b"", number) => (b"PERSIST", number),
-        (b"EX", number) => (b"EXPIRE", number),
-        (_, number) => (b"EXPIREAT", number),
+        None => (b"PERSIST", String::new()),
+        Some((b"EX", number)) => (b"EXPIRE", number.to_string()),
+        Some((_, number)) => (b"EXPIREAT", number.to_string()),
     }
 }
 
-/// How a time to live is said: the option of `SET`, and its number.
-fn life(ttl: Ttl) -> (&'static [u8], String) {
+/// How a time to live is said: the option of `SET`, and its number; none without an end.
+fn life(ttl: Ttl) -> Option<(&'static [u8], u32)> {
     match u32::from(ttl) {
-        0 => (b"", String::new()),
-        span if u64::from(span) <= MEMCACHED_SPAN_S_MAX => (b"EX", span.to_string()),
-        end => (b"EXAT", end.to_string()),
+        0 => None,
+        span if u64::from(span) <= MEMCACHED_SPAN_S_MAX => Some((b"EX", span)),
+        end => Some((b"EXAT", end)),
     }
+}
+
+/// The same as two arguments of a script.
+fn life_words(ttl: Ttl) -> (&'static [u8], String) {
+    life(ttl).map_or_else(Default::default, |(option, number)| (option, number.to_string()))
 }
 
 impl Redis {
@@ -374,10 +425,13 @@ impl Redis {
             batch: 0,
             route: None,
             behind: Vec::new(),
+            asides: 0,
             stored: None,
             has_transactions: false,
             watch: None,
-            lease: LEASE_S.into(),
+            unlock: None,
+            sent: Vec::new(),
+            lease_s: LEASE_S,
             given: None,
             replicas: None,
             news: None,
@@ -514,11 +568,13 @@ impl Redis {
             ] if self.has_transactions && is_lock_of(*lock, *record) => {
                 self.take_and_watch(*lock, value, *ttl, tag);
             }
-            _ => {
-                let first = self.expected.len();
-                self.ask(requests, tag)?;
-                self.avoid_script(requests, first);
+            _ if self.add_transaction(requests, tag) => {
+                self.buffered.flush().await?;
+                // Should it not be done, the value is had from there.
+                std::mem::swap(&mut self.sent, &mut self.buffered.output);
+                return Ok(());
             }
+            _ => self.ask(requests, tag)?,
         }
         self.buffered.flush().await
     }
@@ -535,9 +591,7 @@ impl Redis {
                     self.call(Script::Look, &[&name(key.as_str())], &[], Step::Look, tag, false);
                 }
                 Request::Get { key, .. } => {
-                    let start = self.start();
-                    encode(&[b"GET", &name(key.as_str())], &mut self.buffered.output);
-                    self.expect(start, Step::Get, tag, false, None);
+                    self.command(&[b"GET", &name(key.as_str())], Step::Get, tag, false);
                 }
                 Request::Set { key, value, ttl, condition, .. } => {
                     // A store and the unlock behind it are one step.
@@ -572,7 +626,7 @@ impl Redis {
                 Request::Delete { key, cas, is_quiet, .. } if key.as_str().starts_with(LOCK) => {
                     let keys = Names::of(key.as_str()).names(b"lqw");
                     let keys = keys.each_ref().map(Vec::as_slice);
-                    let (cas, lease) = (bytes(cas), self.lease.clone());
+                    let (cas, lease) = (bytes(cas), self.lease_s.to_string());
                     let arguments: [&[&[u8]]; 2] = [&[&cas], &[lease.as_bytes()]];
                     let step = Step::Change(None);
                     self.call(Script::Release, &keys, &arguments, step, tag, is_quiet);
@@ -594,10 +648,11 @@ impl Redis {
     fn add(&mut self, key: Key<'_>, value: &[u8], ttl: Ttl, tag: Option<Tag>) {
         let (cas, start) = (self.draw(), self.start());
         if key.as_str().starts_with(LOCK) {
-            self.lease = lease_s(ttl);
+            self.lease_s = lease_s(ttl);
         }
-        let value = [&bytes(cas), value];
-        encode_set(&name(key.as_str()), &value, &[b"NX"], ttl, &mut self.buffered.output);
+        let (name, value) = (name(key.as_str()), [&bytes(cas), value]);
+        let put = |output: &mut Vec<u8>| bulk(&[&name], output);
+        encode_set(put, &value, &[b"NX"], ttl, &mut self.buffered.output);
         self.expect(start, Step::Add(cas), tag, false, None);
     }
 
@@ -611,7 +666,7 @@ impl Redis {
         };
         let keys = Names::of(key.as_str()).names(b"rlqw");
         let keys = keys.each_ref().map(Vec::as_slice);
-        let (lock, lease) = (bytes(lock), self.lease.clone());
+        let (lock, lease) = (bytes(lock), self.lease_s.to_string());
         let arguments = [life[0], life[1], &[&lock], &[lease.as_bytes()]];
         self.call(Script::Touch, &keys, &arguments, Step::Touch, tag, false);
     }
@@ -625,7 +680,7 @@ impl Redis {
         cas: Option<Cas>,
         tag: Option<Tag>,
     ) {
-        let (new, (option, number)) = (self.draw(), life(ttl));
+        let (new, (option, number)) = (self.draw(), life_words(ttl));
         let old = cas.map_or_else(Vec::new, |cas| bytes(cas).to_vec());
         let new_bytes = bytes(new);
         let arguments: [&[&[u8]]; 4] =
@@ -653,8 +708,8 @@ impl Redis {
         };
         let keys = Names::of(key.as_str()).names(b"rlqw");
         let keys = keys.each_ref().map(Vec::as_slice);
-        let (new, lease) = (self.draw(), self.lease.clone());
-        let (new_bytes, lock, (option, number)) = (bytes(new), bytes(lock), life(ttl));
+        let (new, lease) = (self.draw(), self.lease_s.to_string());
+        let (new_bytes, lock, (option, number)) = (bytes(new), bytes(lock), life_words(ttl));
         let arguments: [&[&[u8]]; 6] = [
             &[&old],
             &[&new_bytes, value],
@@ -701,26 +756,22 @@ impl Redis {
         let queue_s = queue_s(patience);
         self.about_queue(Script::Join, lock, &[queue_s.as_bytes()], Step::Join, false);
         let names = Names::of(lock.key.as_str());
+        let [lock, record] = names.names(b"lr");
         self.add_block(&names, patience);
         if is_to_write && self.has_transactions {
-            self.add_watch(&names);
+            self.add_watch(names);
         }
-        let [lock, record] = names.names(b"lr");
-        self.aside(&[b"LRANGE", &lock, b"0", b"0"], Step::Given);
-        self.aside(&[b"PTTL", &lock], Step::GivenLife);
-        let start = self.start();
-        encode(&[b"GET", &record], &mut self.buffered.output);
-        self.expect(start, Step::GivenRecord, None, false, None);
+        self.command(&[b"LRANGE", &lock, b"0", b"0"], Step::Given, None, true);
+        self.command(&[b"PTTL", &lock], Step::GivenLife, None, true);
+        self.command(&[b"GET", &record], Step::GivenRecord, None, false);
         self.buffered.flush().await
     }
 
     fn add_block(&mut self, names: &Names, patience: Duration) {
-        let start = self.start();
         // 0 would be for ever.
         let seconds = format!("{:.3}", patience.max(Duration::from_millis(1)).as_secs_f64());
-        let list = names.name(b'w');
-        encode(&[b"BLPOP", &list, seconds.as_bytes()], &mut self.buffered.output);
-        self.expect(start, Step::Block, None, false, None);
+        let words = [b"BLPOP", &names.name(b'w')[..], seconds.as_bytes()];
+        self.command(&words, Step::Block, None, false);
     }
 
     /// Says that somebody waits for a lock, over another connection, and has it handed on if it has
@@ -751,8 +802,8 @@ impl Redis {
     ) {
         let keys = Names::of(lock.key.as_str()).names(b"lqw");
         let keys = keys.each_ref().map(Vec::as_slice);
-        self.lease = lease_s(lock.ttl);
-        let (cas, lease) = (bytes(lock.cas), self.lease.clone());
+        self.lease_s = lease_s(lock.ttl);
+        let (cas, lease) = (bytes(lock.cas), self.lease_s.to_string());
         let turn: [&[u8]; 2] = [&cas, lock.value];
         let lease = [lease.as_bytes()];
         let mut arguments: Vec<&[&[u8]]> = vec![&turn, &lease];
@@ -789,13 +840,11 @@ impl Redis {
 
     fn wait_for_replicas(&mut self, waits: bool) {
         if waits {
-            let start = self.start();
             // The server's answer has to be here in time too.
             let patience_ms = (self.patience.mul_f64(0.8).as_millis() as u64).max(1).to_string();
             let replicas = self.wait_replicas.to_string();
             let words = [b"WAIT", replicas.as_bytes(), patience_ms.as_bytes()];
-            encode(&words, &mut self.buffered.output);
-            self.expect(start, Step::Wait, None, false, None);
+            self.command(&words, Step::Wait, None, false);
         }
     }
 
@@ -832,6 +881,13 @@ impl Redis {
         self.expect(start, step, tag, is_quiet, sent_again);
     }
 
+    /// Adds a command.
+    fn command(&mut self, words: &[&[u8]], step: Step, tag: Option<Tag>, is_quiet: bool) {
+        let start = self.start();
+        encode(words, &mut self.buffered.output);
+        self.expect(start, step, tag, is_quiet, None);
+    }
+
     /// Notes the command that stands in the output from `start` on.
     fn expect(
         &mut self,
@@ -850,9 +906,17 @@ impl Redis {
             true => self.buffered.output[start..].to_vec(),
             false => Vec::new(),
         };
-        let behind = Vec::new();
-        let expected = Expected { step, tag, is_quiet, batch, command, script, route, behind };
-        self.expected.push_back(expected);
+        self.expected.push_back(Expected {
+            step,
+            tag,
+            is_quiet,
+            batch,
+            command,
+            script,
+            route,
+            behind: Vec::new(),
+            asides: std::mem::take(&mut self.asides),
+        });
     }
 
     /// The answer to a record that was stored, when the replicas have been waited for. A server
@@ -881,8 +945,10 @@ impl Redis {
     /// not done. What else was is to be read again, or refused.
     async fn take_back(&mut self) -> Result<Vec<Expected>, Broken> {
         let batch = self.expected.front().map(|first| first.batch);
-        let count = self.expected.iter().take_while(|next| Some(next.batch) == batch).count();
-        for _ in 1..count {
+        let same = self.expected.iter().take_while(|next| Some(next.batch) == batch);
+        let (count, asides) =
+            same.fold((0, 0), |(count, asides), next| (count + 1, asides + next.asides));
+        for _ in 1..count + asides as usize {
             self.raw(|_| Ok(())).await?;
         }
         let commands = self.expected.drain(..count);
@@ -898,11 +964,8 @@ impl Redis {
         self.begin();
         for mut command in commands {
             if command.route.is_some_and(|route| route.asks) {
-                let start = self.start();
-                encode(&[b"ASKING"], &mut self.buffered.output);
-                self.expect(start, Step::Asking, None, true, None);
+                self.command(&[b"ASKING"], Step::Asking, None, true);
             }
-            command.step = watched::of_script(command.step);
             let output = &mut self.buffered.output;
             match command.script {
                 Some((script, named)) if !has_scripts => {
@@ -925,9 +988,7 @@ impl Redis {
     /// Asks a server of a cluster which has which slots. Not waited for.
     async fn ask_map(&mut self) -> Result<(), Broken> {
         self.begin();
-        let start = self.start();
-        encode(&[b"CLUSTER", b"SLOTS"], &mut self.buffered.output);
-        self.expect(start, Step::Map, None, true, None);
+        self.command(&[b"CLUSTER", b"SLOTS"], Step::Map, None, true);
         self.buffered.flush().await
     }
 }
@@ -1020,16 +1081,21 @@ impl Answers for Redis {
                 Err(error) => return Err(Broken::nonsense(error)),
                 Ok(Decoded::Incomplete { at_least }) => self.buffered.read(at_least).await?,
                 Ok(Decoded::Reply { reply, consumed }) => {
-                    let Some(first) = self.expected.front() else {
+                    let Some(first) = self.expected.front_mut() else {
                         return Err(Broken::nonsense("an answer to no request"));
                     };
+                    if first.asides > 0 {
+                        first.asides -= 1;
+                        self.buffered.note_answer();
+                        self.buffered.consume(consumed);
+                        continue;
+                    }
                     let (step, tag, is_quiet) = (first.step, first.tag, first.is_quiet);
                     let is_routed = first.route.is_some();
                     if !watched::is_done(step, &reply) {
                         self.buffered.note_answer();
                         self.buffered.consume(consumed);
-                        let commands = self.take_back().await?;
-                        self.send_again(commands, true).await?;
+                        self.leave_to_script().await?;
                         continue;
                     }
                     if let Reply::Error(text) = reply {
@@ -1051,8 +1117,11 @@ impl Answers for Redis {
                     if let Some(watch) = self.watch.take_if(|watch| watch.batch == first.batch) {
                         self.watch = watch.told(step, &reply);
                     }
-                    self.behind
-                        .extend(self.expected.pop_front().into_iter().flat_map(|e| e.behind));
+                    self.behind.append(&mut first.behind);
+                    self.expected.pop_front();
+                    if let Step::Exec(..) = step {
+                        self.end_transaction();
+                    }
                     self.buffered.note_answer();
                     self.buffered.consume(consumed);
                     let got = match (step, got) {
@@ -1178,7 +1247,7 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
                 Err(Broken { cause: Cause::Connect, reason })
             }
             (Step::Map, _) => Err(refusal(text)),
-            (Step::Aside | Step::Watch, _) => Ok(Got::Nothing),
+            (Step::Watch, _) => Ok(Got::Nothing),
             // It is no list: somebody has taken it from whoever was given it.
             (Step::Given, _) if text.starts_with(b"WRONGTYPE") => Ok(Got::Lock(None)),
             _ => error(text).map(Got::Answer),
@@ -1193,7 +1262,7 @@ fn got(step: Step, reply: &Reply<'_>) -> Result<Got, Broken> {
             Answer::Missing
         }
         (Step::Exec(cas, _), Reply::Array(_)) => Answer::Done { cas: Some(cas) },
-        (Step::Aside | Step::Watch, Reply::Simple(_)) => return Ok(Got::Nothing),
+        (Step::Watch, Reply::Simple(_)) => return Ok(Got::Nothing),
         (Step::Look, Reply::Array(parts)) => match &parts[..] {
             [item, Reply::Integer(left_ms)] => {
                 let left = u64::try_from(*left_ms).map_or(Duration::MAX, Duration::from_millis);
@@ -1343,8 +1412,8 @@ fn queue_s(patience: Duration) -> String {
 }
 
 /// Life of a lock, in seconds.
-fn lease_s(ttl: Ttl) -> String {
-    u32::from(ttl).max(1).to_string()
+fn lease_s(ttl: Ttl) -> u32 {
+    u32::from(ttl).max(1)
 }
 
 fn is_record(key: Key<'_>) -> bool {

@@ -21,11 +21,13 @@
 //! Source: the Redis documentation, "Transactions".
 
 use super::{CAS_BYTES, LOCK, Names, RECORD, Redis, Step, bytes, cas_of, encode_set, touching};
-use crate::node::Tag;
-use crate::wire::memcached::meta::{Condition, Request};
+use crate::node::buffered::KEPT_BYTES;
+use crate::node::{Broken, Tag};
+use crate::wire::memcached::meta::{Condition, Opaque, Request};
 use crate::wire::memcached::{Cas, Key, Ttl};
 use crate::wire::redis::ErrorCode;
-use crate::wire::redis::resp::{Reply, encode};
+use crate::wire::redis::resp::{Reply, digits, encode};
+use std::ops::Range;
 
 /// The first version that keeps the rules above. Before, one that was busy with a script could
 /// refuse to begin a transaction and carry out what was in it; and one did not count an item as
@@ -34,13 +36,27 @@ const SINCE: (u32, u32) = (6, 2);
 
 /// A session that the server watches for this connection.
 pub(super) struct Watch {
-    hex: Vec<u8>,
+    names: Names,
     /// The requests since which it does.
     pub(super) batch: u32,
     /// The lock, if it is the one that was taken or given.
     lock: Option<Cas>,
     /// What the record was when it was read.
     record: Option<Condition>,
+}
+
+/// A transaction that ends a session: its record is stored or given a new life, and its lock is
+/// given back.
+pub(super) struct Unlock {
+    names: Names,
+    /// The lock.
+    held: Cas,
+    /// What the record was when it was read.
+    read: Condition,
+    /// Where what it is to be is in [`Redis::sent`]; none if it stays.
+    value: Option<Range<usize>>,
+    /// Its new life.
+    ttl: Ttl,
 }
 
 /// What a transaction does to a record.
@@ -91,99 +107,126 @@ impl Redis {
         self.add(lock, value, ttl, tag);
         self.end_watch();
         let names = Names::of(lock.as_str());
-        self.add_watch(&names);
         let record = names.name(b'r');
-        let start = self.start();
-        encode(&[b"GET", &record], &mut self.buffered.output);
-        self.expect(start, Step::Get, tag, false, None);
+        self.add_watch(names);
+        self.command(&[b"GET", &record], Step::Get, tag, false);
     }
 
     /// What was not written in the end is watched still.
     pub(super) fn end_watch(&mut self) {
         if self.watch.take().is_some() {
-            self.aside(&[b"UNWATCH"], Step::Aside);
+            encode(&[b"UNWATCH"], &mut self.buffered.output);
+            self.asides += 1;
         }
     }
 
     /// Has the server watch a session for what is sent behind this.
-    pub(super) fn add_watch(&mut self, names: &Names) {
-        self.aside(&[b"WATCH", &names.name(b'l')], Step::Watch);
-        let hex = names.hex.clone();
-        self.watch = Some(Watch { hex, batch: self.batch, lock: None, record: None });
+    pub(super) fn add_watch(&mut self, names: Names) {
+        self.command(&[b"WATCH", &names.name(b'l')], Step::Watch, None, true);
+        self.watch = Some(Watch { names, batch: self.batch, lock: None, record: None });
     }
 
-    /// Puts a transaction in the place of the script that was added for these requests, from the
-    /// `first` of the expected commands on, if the session is watched and was as they want it.
-    pub(super) fn avoid_script(&mut self, requests: &[Request<'_>], first: usize) {
-        let Some(Watch { hex, lock: Some(taken), record: Some(read), .. }) = &self.watch else {
-            return;
-        };
+    /// Adds a transaction for these requests, if the session is watched and was as they want it. It
+    /// is not watched any more then. Says whether it has.
+    pub(super) fn add_transaction(&mut self, requests: &[Request<'_>], tag: Option<Tag>) -> bool {
         let [write, Request::Delete { key: lock, cas: held, is_quiet: true, .. }] = requests else {
-            return;
+            return false;
+        };
+        let Some(Watch { names, lock: Some(taken), record: Some(read), .. }) = &self.watch else {
+            return false;
         };
         let is_its = |key: Key<'_>, kind| {
-            key.as_str().strip_prefix(kind).is_some_and(|digest| digest.as_bytes() == *hex)
+            let digest = key.as_str().strip_prefix(kind);
+            digest.is_some_and(|digest| digest.as_bytes() == names.digest())
         };
-        let is_as_read = match *write {
-            Request::Set { key, condition, .. } => is_its(key, RECORD) && condition == *read,
+        let (read, is_renewed) = (*read, held != taken);
+        let (record, value, ttl) = match *write {
+            Request::Set { key, value, ttl, condition, .. } if condition == read => {
+                (key, Some(value), ttl)
+            }
             // What says whether it is there: not so `PERSIST`.
-            Request::Touch { key, ttl, .. } => is_its(key, RECORD) && u32::from(ttl) != 0,
-            _ => false,
-        };
-        // Renewed meanwhile, it has another CAS.
-        if !is_as_read || !is_its(*lock, LOCK) || held != taken {
-            return;
-        }
-        let (read, names) = (*read, Names { hex: hex.clone() });
-        let mut script = self.expected.split_off(first);
-        let Some(end) = script.front_mut() else { return };
-        let (cas, done) = match (end.step, read) {
-            (Step::Change(Some(cas)), _) => (cas, Write::Store),
-            (Step::ChangeAndWait(cas), _) => (cas, Write::StoreAndWait),
-            (Step::Touch, Condition::Unchanged(cas)) => (cas, Write::Touch),
-            _ => return self.expected.append(&mut script),
-        };
-        end.step = Step::Exec(cas, done);
-
-        // Of the script, the command is kept that was noted, should it be needed after all.
-        self.watch = None;
-        self.buffered.output.clear();
-        self.aside(&[b"MULTI"], Step::Aside);
-        let start = self.start();
-        let (record, output) = (names.name(b'r'), &mut self.buffered.output);
-        match *write {
-            Request::Set { value, ttl, .. } => {
-                encode_set(&record, &[&bytes(cas), value], &[], ttl, output);
+            Request::Touch { key, ttl, .. } if read != Condition::Absent && u32::from(ttl) != 0 => {
+                (key, None, ttl)
             }
-            Request::Touch { ttl, .. } => {
+            _ => return false,
+        };
+        let is_of_session = is_its(record, RECORD) && is_its(*lock, LOCK);
+        if !is_of_session || is_renewed || self.unlock.is_some() {
+            return false;
+        }
+        let Some(Watch { names, .. }) = self.watch.take() else { return false };
+
+        let waits = value.is_some() && self.waits_for(record, tag);
+        let (cas, write) = match (value, read) {
+            (None, Condition::Unchanged(cas)) => (cas, Write::Touch),
+            _ if waits => (self.draw(), Write::StoreAndWait),
+            _ => (self.draw(), Write::Store),
+        };
+        let (start, lease_s, output) = (self.start(), self.lease_s, &mut self.buffered.output);
+        output.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+        let value = match value {
+            Some(value) => {
+                let put = |output: &mut Vec<u8>| names.put(b"r", output);
+                let end = encode_set(put, &[&bytes(cas), value], &[], ttl, output);
+                Some(end - value.len()..end)
+            }
+            None => {
                 let (word, number) = touching(ttl);
-                let words = [word, &record, number.as_bytes()];
-                encode(if number.is_empty() { &words[..2] } else { &words }, output);
+                encode(&[word, &names.name(b'r'), number.as_bytes()], output);
+                None
             }
-            _ => {}
-        }
-        self.expect(start, Step::Aside, None, true, None);
-        let ([lock, queue, list], lease) = (names.names(b"lqw"), self.lease.clone());
-        self.aside(&[b"DEL", &lock, &list], Step::Aside);
-        self.aside(&[b"LMOVE", &queue, &lock, b"RIGHT", b"LEFT"], Step::Aside);
-        self.aside(&[b"EXPIRE", &lock, lease.as_bytes()], Step::Aside);
-        self.aside(&[b"COPY", &lock, &list], Step::Aside);
-        encode(&[b"EXEC"], &mut self.buffered.output);
-        for command in script {
-            // Waiting for the replicas.
-            if !matches!(command.step, Step::Exec(..)) {
-                self.buffered.output.extend_from_slice(&command.command);
-            }
-            self.expected.push_back(command);
-        }
+        };
+        hand_on(&names, lease_s, output);
+        output.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+        self.asides += 2 + HAND_ON_COMMANDS;
+        self.expect(start, Step::Exec(cas, write), tag, false, None);
+        self.wait_for_replicas(waits);
+        self.unlock = Some(Unlock { names, held: *held, read, value, ttl });
+        true
     }
 
-    /// Sends a command whose outcome the one behind it tells.
-    pub(super) fn aside(&mut self, words: &[&[u8]], step: Step) {
-        let start = self.start();
-        encode(words, &mut self.buffered.output);
-        self.expect(start, step, None, true, None);
+    /// A transaction was done.
+    pub(super) fn end_transaction(&mut self) {
+        self.unlock = None;
+        self.sent.clear();
+        self.sent.shrink_to(KEPT_BYTES);
     }
+
+    /// Has a script do what a transaction has not done; it tells one reason from the other.
+    pub(super) async fn leave_to_script(&mut self) -> Result<(), Broken> {
+        let tag = self.take_back().await?.first().and_then(|transaction| transaction.tag);
+        let Some(Unlock { names, held, read, value, ttl }) = self.unlock.take() else {
+            return Err(Broken::nonsense("an answer to no transaction"));
+        };
+        let sent = std::mem::take(&mut self.sent);
+        let keys = [RECORD, LOCK].map(|kind| [kind.as_bytes(), names.digest()].concat());
+        let [record, lock] = keys.each_ref().map(|key| Key::new(key).expect("it was one before"));
+        let opaque = Opaque(0);
+        let write = match value.map(|range| &sent[range]) {
+            Some(value) => Request::Set { key: record, value, ttl, condition: read, opaque },
+            None => Request::Touch { key: record, ttl, opaque },
+        };
+        self.begin();
+        self.ask(&[write, Request::Delete { key: lock, cas: held, is_quiet: true, opaque }], tag)?;
+        self.buffered.flush().await
+    }
+}
+
+/// How many commands [`hand_on`] encodes.
+const HAND_ON_COMMANDS: u32 = 4;
+
+/// Encodes what gives a lock to the first who waits for it, if there is one.
+fn hand_on(names: &Names, lease_s: u32, output: &mut Vec<u8>) {
+    output.extend_from_slice(b"*3\r\n$3\r\nDEL\r\n");
+    names.put(b"lw", output);
+    output.extend_from_slice(b"*5\r\n$5\r\nLMOVE\r\n");
+    names.put(b"ql", output);
+    output.extend_from_slice(b"$5\r\nRIGHT\r\n$4\r\nLEFT\r\n");
+    output.extend_from_slice(b"*3\r\n$6\r\nEXPIRE\r\n");
+    names.put(b"l", output);
+    digits(lease_s, output);
+    output.extend_from_slice(b"*3\r\n$4\r\nCOPY\r\n");
+    names.put(b"lw", output);
 }
 
 /// How many commands [`try_it`] are.
@@ -232,16 +275,6 @@ pub(super) fn is_done(step: Step, reply: &Reply<'_>) -> bool {
         (Step::Exec(..), Reply::Array(parts)) => !parts.iter().any(is_error),
         (Step::Exec(..), _) => false,
         _ => true,
-    }
-}
-
-/// What the reply to the script means that a transaction stands for.
-pub(super) fn of_script(step: Step) -> Step {
-    match step {
-        Step::Exec(cas, Write::Store) => Step::Change(Some(cas)),
-        Step::Exec(cas, Write::StoreAndWait) => Step::ChangeAndWait(cas),
-        Step::Exec(_, Write::Touch) => Step::Touch,
-        step => step,
     }
 }
 

@@ -48,6 +48,11 @@ pub fn bulk(parts: &[&[u8]], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// One argument: a number.
+pub fn digits(number: u32, out: &mut Vec<u8>) {
+    bulk(&[itoa::Buffer::new().format(number).as_bytes()], out);
+}
+
 /// What a server answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply<'a> {
