@@ -79,25 +79,27 @@ impl Connection {
     }
 
     /// Joins those who wait for a lock, for `patience` at most, and blocks until it is given to
-    /// this connection. Where joining is refused, it may block all the same.
+    /// this connection. Where joining is refused, it may block all the same; none if the server
+    /// should have its scripts, and has lost them.
     pub(super) async fn join(
         &mut self,
         world: &dyn World,
         lock: &Turn<'_>,
         patience: Duration,
         is_to_write: bool,
+        has_scripts: bool,
         late: &mut Vec<Late>,
-    ) -> Result<Joined, Broken> {
+    ) -> Result<Option<Joined>, Broken> {
         match &mut self.protocol {
             Protocol::Redis(redis) => {
-                redis.join_and_block(lock, patience, is_to_write).await?;
+                redis.join_and_block(lock, patience, is_to_write, has_scripts).await?;
                 Ok(Joined::of(redis.queued(world, late).await?.1))
             }
             // A slot may move, and with it what is sent, but not in this order.
             Protocol::Cluster(cluster) => {
                 cluster.join(world, lock, patience).await?;
                 let joined = Joined::of(cluster.queued(world, late).await?.1);
-                if matches!(joined, Joined::Waiting(_)) {
+                if matches!(joined, Some(Joined::Waiting(_))) {
                     cluster.block(world, lock.key, patience).await?;
                 }
                 Ok(joined)

@@ -279,11 +279,14 @@ pub enum Joined {
 }
 
 impl Joined {
-    /// What a server has said.
-    pub(super) fn of(lock: Answer) -> Self {
+    /// What a server has said; none if it has lost its scripts.
+    pub(super) fn of(lock: Answer) -> Option<Self> {
         match lock {
-            Answer::ServerError(_, text) => Self::Refused(text),
-            lock => Self::Waiting(lock),
+            Answer::ServerError(_, text) => {
+                let is_lost = ErrorCode::of(text.as_bytes()) == ErrorCode::NoScript;
+                (!is_lost).then_some(Self::Refused(text))
+            }
+            lock => Some(Self::Waiting(lock)),
         }
     }
 }
@@ -744,13 +747,18 @@ impl Redis {
     /// Joins, blocks, and reads what it was given, all in one write; what has come of it,
     /// [`Answers::queued`] says and then [`Answers::granted`]. What is read `is_to_write`, or not.
     ///
-    /// Where joining is refused, it blocks all the same.
+    /// Where joining is refused, it blocks all the same, also if the server has lost its scripts.
+    /// It is told this one's text then, over another connection.
     pub(super) async fn join_and_block(
         &mut self,
         lock: &Turn<'_>,
         patience: Duration,
         is_to_write: bool,
+        has_scripts: bool,
     ) -> Result<(), Broken> {
+        if !has_scripts {
+            self.names[Script::Join as usize] = None;
+        }
         self.begin();
         self.end_watch();
         let queue_s = queue_s(patience);
@@ -859,16 +867,14 @@ impl Redis {
         is_quiet: bool,
     ) {
         let start = self.start();
-        // What is behind it would block, and who waits not hear that the server has lost the name.
-        let is_text = script == Script::Join && self.route.is_none();
         let output = &mut self.buffered.output;
         array(3 + keys.len() + arguments.len(), output);
         match &self.names[script as usize] {
-            Some(name) if !is_text => {
+            Some(name) => {
                 bulk(&[b"EVALSHA"], output);
                 bulk(&[name], output);
             }
-            _ => {
+            None => {
                 bulk(&[b"EVAL"], output);
                 bulk(&[script.text().as_bytes()], output);
             }
@@ -877,7 +883,9 @@ impl Redis {
         bulk(&[keys.len().to_string().as_bytes()], output);
         keys.iter().for_each(|key| bulk(&[key], output));
         arguments.iter().for_each(|parts| bulk(parts, output));
-        let sent_again = (!is_text).then_some((script, named));
+        // Behind what blocks, nothing can be sent again.
+        let may_be_sent_again = script != Script::Join || self.route.is_some();
+        let sent_again = may_be_sent_again.then_some((script, named));
         self.expect(start, step, tag, is_quiet, sent_again);
     }
 
