@@ -61,14 +61,19 @@ pub(super) fn run<T: Copy>(f: impl FnOnce(&mut Worker) -> Result<T>) -> Option<T
 /// Stores that are kept open, at most: one for each save path, and a server has few of them.
 const STORES_MAX: usize = 16;
 
-/// Has the C library keep what is freed at the end of the heap, up to 2 MB of it.
+/// How large a block the C library is to take from the heap, in bytes.
+const HEAP_BLOCK_BYTES: usize = 1024 * 1024;
+
+/// Has the C library keep what is freed at the end of the heap, up to twice [`HEAP_BLOCK_BYTES`] of
+/// it, for all that use it in this process.
 ///
 /// glibc gives it back to the system when it is more than 128 KB, so that each request with a
 /// session of 100 KB would have some 100 page faults, which take longer than all else it does. When
-/// a block is freed that had pages of its own, twice its size is kept from then on. Other C
-/// libraries do as they like. Source: mallopt(3), `M_MMAP_THRESHOLD`.
+/// a block is freed that had pages of its own, blocks of its size come from the heap from then on,
+/// and twice as much is kept there. Other C libraries do as they like. Source: mallopt(3),
+/// `M_MMAP_THRESHOLD`.
 fn keep_heap() {
-    drop(hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
+    drop(hint::black_box(Vec::<u8>::with_capacity(HEAP_BLOCK_BYTES)));
 }
 
 /// What was read, for the caller to copy. Valid until the next call of [`with`].

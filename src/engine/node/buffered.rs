@@ -11,8 +11,8 @@ const READ_BYTES_MIN: usize = 16 * 1024;
 /// The same, at most, whatever a length says that a peer has sent.
 const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// A buffer that has grown beyond this is given back after use, in bytes: one large session must
-/// not be paid for by every worker for ever.
+/// A buffer that has grown beyond this is freed after use, in bytes: one large session must not be
+/// paid for by every worker for ever.
 pub(super) const KEPT_BYTES: usize = 256 * 1024;
 
 const CLOSED: &str = "the connection was closed";

@@ -79,27 +79,26 @@ impl Connection {
     }
 
     /// Joins those who wait for a lock, for `patience` at most, and blocks until it is given to
-    /// this connection. Where joining is refused, it may block all the same; none if the server
-    /// should have its scripts, and has lost them.
+    /// this connection. Where joining is refused, it may block all the same.
     pub(super) async fn join(
         &mut self,
         world: &dyn World,
         lock: &Turn<'_>,
         patience: Duration,
         is_to_write: bool,
-        has_scripts: bool,
         late: &mut Vec<Late>,
-    ) -> Result<Option<Joined>, Broken> {
+    ) -> Result<Joined, Broken> {
         match &mut self.protocol {
             Protocol::Redis(redis) => {
-                redis.join_and_block(lock, patience, is_to_write, has_scripts).await?;
+                redis.settle(world, late).await?;
+                redis.join_and_block(lock, patience, is_to_write).await?;
                 Ok(Joined::of(redis.queued(world, late).await?.1))
             }
             // A slot may move, and with it what is sent, but not in this order.
             Protocol::Cluster(cluster) => {
                 cluster.join(world, lock, patience).await?;
                 let joined = Joined::of(cluster.queued(world, late).await?.1);
-                if matches!(joined, Some(Joined::Waiting(_))) {
+                if matches!(joined, Joined::Waiting(_)) {
                     cluster.block(world, lock.key, patience).await?;
                 }
                 Ok(joined)

@@ -475,30 +475,23 @@ impl Node {
         patience: Duration,
         is_to_write: bool,
     ) -> Result<Joined, Failure> {
-        // A server that has lost its scripts blocks all the same; it is told the text over another
-        // connection.
-        for has_scripts in [true, false] {
-            self.ready(world, timeouts).await?;
-            // What has to be sent again must not get behind what blocks.
-            self.settle(world, timeouts).await?;
-            let late = &mut self.late;
-            let connection = self.connection.as_mut().expect("it was made ready");
-            connection.set_patience(timeouts.request);
-            self.deadline = Instant::now() + timeouts.request;
-            self.round_trips += 1;
-            let joining = connection.join(world, lock, patience, is_to_write, has_scripts, late);
-            let result = timeout_at(self.deadline, joining).await;
-            let joined = self.judge(result, timeouts)?;
-            let is_in_queue = matches!(joined, Some(Joined::Waiting(_)));
-            if !is_in_queue && self.connection.as_ref().is_some_and(Connection::owes_answers) {
-                self.close();
-            }
-            if let Some(joined) = joined {
-                return Ok(joined);
-            }
+        self.ready(world, timeouts).await?;
+        // What has to be sent again must not get behind what blocks.
+        self.settle(world, timeouts).await?;
+        let late = &mut self.late;
+        let connection = self.connection.as_mut().expect("it was made ready");
+        connection.set_patience(timeouts.request);
+        self.deadline = Instant::now() + timeouts.request;
+        self.round_trips += 1;
+        let joining = connection.join(world, lock, patience, is_to_write, late);
+        let result = timeout_at(self.deadline, joining).await;
+        let joined = self.judge(result, timeouts);
+        let blocks = |connection: &Connection| connection.owes_answers();
+        if matches!(joined, Ok(Joined::Refused(_))) && self.connection.as_ref().is_some_and(blocks)
+        {
+            self.close();
         }
-        let text = format!("node {}: it knows no scripts, not even by their text", self.address);
-        Err(Failure::new(Cause::Connect, text, false))
+        joined
     }
 
     /// Waits for a grant for so long; none if it has not come yet. `Some(None)` when the server has

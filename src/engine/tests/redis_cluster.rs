@@ -56,15 +56,6 @@ fn said(server: &Redis, error: &str) -> u64 {
     count.unwrap_or(0)
 }
 
-/// How often a server was told so.
-fn calls(server: &Redis, command: &str) -> u64 {
-    let stats = server.cli(&["INFO", "commandstats"]);
-    let count = stats.lines().find_map(|line| {
-        line.strip_prefix(&format!("cmdstat_{command}:calls="))?.split(',').next()?.parse().ok()
-    });
-    count.unwrap_or(0)
-}
-
 #[track_caller]
 fn expect_error<T>(result: Result<T>, kind: ErrorKind, text: &str) {
     let error = result.err().expect("an error");
@@ -227,9 +218,9 @@ fn replicas_of_the_server_that_has_stored_are_waited_for() {
     process.put(&id, b"data");
     let step = cluster.begin_move(slot(&cluster, &id), 1);
     step.take(&[key("sc:r:", &id)]);
-    let before = calls(&cluster.nodes[1], "wait");
+    let before = cluster.nodes[1].calls("wait");
     process.request().session.destroy(support::id(&id)).expect("destroyed");
-    assert_eq!(calls(&cluster.nodes[1], "wait"), before + 1);
+    assert_eq!(cluster.nodes[1].calls("wait"), before + 1);
     assert_eq!(process.count(Counter::BrokenConnections), 0);
     step.take_all();
     step.end();

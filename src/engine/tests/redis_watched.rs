@@ -126,7 +126,9 @@ fn what_has_changed_is_left_to_the_script() {
         ("no session", &|| does(&["FLUSHALL"]), ""),
     ];
     let without = shop.process_with(&["info"]);
-    for (what, change, expected) in cases {
+    for ((what, change, expected), is_touch) in
+        cases.into_iter().flat_map(|case| [(case, false), (case, true)])
+    {
         let [with, without] = [&shop.process, &without].map(|process| {
             shop.server().cli(&["FLUSHALL"]);
             process.put(&shop.id, b"before");
@@ -134,7 +136,11 @@ fn what_has_changed_is_left_to_the_script() {
             request.open(&shop.id);
             change();
             shop.commands();
-            let said = match request.write(&shop.id, b"after") {
+            let done = match is_touch {
+                true => request.touch(&shop.id, b"before"),
+                false => request.write(&shop.id, b"after"),
+            };
+            let said = match done {
                 Ok(_) => "saved".to_owned(),
                 Err(error) => error.to_string(),
             };
@@ -143,10 +149,11 @@ fn what_has_changed_is_left_to_the_script() {
             let is_there = [&lock, &record].map(|key| shop.server().cli(&["EXISTS", key]));
             (commands, (said, is_there))
         });
-        assert_eq!(with.0[..8], [&COMMIT[..], &["EVALSHA"]].concat(), "{what}: {:?}", with.0);
+        let transaction = if is_touch { TOUCH } else { COMMIT };
+        assert_eq!(with.0[..8], [&transaction[..], &["EVALSHA"]].concat(), "{what}: {:?}", with.0);
         assert_eq!(without.0[0], "EVALSHA", "{what}: {:?}", without.0);
         assert_eq!(with.1, without.1, "{what}");
-        assert!(with.1.0.contains(expected), "{what}: {}", with.1.0);
+        assert!(is_touch || with.1.0.contains(expected), "{what}: {}", with.1.0);
     }
 }
 
@@ -249,38 +256,50 @@ fn who_comes_while_a_session_is_watched_gets_it_with_the_unlock() {
     assert_eq!(waiter.line(), "handed on");
 }
 
-/// A delayed commit whose transaction was not done, in a process that waits for another session
-/// next: what is sent in its place does not come behind the waiting.
+/// What has to be sent again when its answer is read, in a process that gets in line for another
+/// session before: a delayed commit whose transaction was not done, and an unlock whose script was
+/// lost. It does not come behind what blocks.
 #[test]
-fn what_is_left_to_the_script_does_not_wait_for_another_session() {
-    let Some(shop) = Shop::start() else { return };
-    let (own, wanted) = (shop.id.clone(), shop.site.id());
-    let mut holder = shop.process.request();
-    holder.open(&wanted);
-    let blocked = |count: &str| shop.server().info("blocked_clients") == count;
-    // So that it is known on this machine that others wait.
-    let mut first = Child::start(|parent| {
-        shop.site.process().request().open(&wanted);
-        parent.say("had it");
-    });
-    wait_until("one who waits", || blocked("1"));
-    let mut second = Child::start(|parent| {
-        let process = shop.site.process();
-        let settings = Settings { write: WriteMode::Delayed, ..process.settings.clone() };
-        let mut request = process.request_with(&settings);
-        request.open(&own);
-        shop.server().cli(&["EXPIRE", &key("sc:l:", &own), "60"]);
-        request.write(&own, b"after").expect("sent");
-        request.close();
-        process.request().open(&wanted);
-        parent.say("had it");
-    });
-    wait_until("another one who waits", || blocked("2"));
-    wait_until("the script", || !shop.server().has_lock(&own));
-    assert!(shop.server().cli(&["GET", &key("sc:r:", &own)]).ends_with("after"));
-    assert!(blocked("2"));
-    holder.close();
-    assert_eq!([first.line(), second.line()], ["had it", "had it"]);
+fn what_is_sent_again_does_not_wait_for_another_session() {
+    for is_commit in [true, false] {
+        let Some(shop) = Shop::start() else { return };
+        let (own, wanted) = (shop.id.clone(), shop.site.id());
+        shop.commands();
+        let mut holder = shop.process.request();
+        holder.open(&wanted);
+        let blocked = |count: &str| shop.server().info("blocked_clients") == count;
+        // So that it is known on this machine that others wait.
+        let mut first = Child::start(|parent| {
+            shop.site.process().request().open(&wanted);
+            parent.say("had it");
+        });
+        wait_until("one who waits", || blocked("1"));
+        let mut second = Child::start(|parent| {
+            let process = shop.site.process();
+            let settings = Settings { write: WriteMode::Delayed, ..process.settings.clone() };
+            let mut request = process.request_with(&settings);
+            request.open(&own);
+            if is_commit {
+                shop.server().cli(&["EXPIRE", &key("sc:l:", &own), "60"]);
+                request.write(&own, b"after").expect("sent");
+            } else {
+                shop.server().cli(&["SCRIPT", "FLUSH"]);
+            }
+            request.close();
+            process.request().open(&wanted);
+            parent.say("had it");
+        });
+        wait_until("another one who waits", || blocked("2"));
+        wait_until("the script", || !shop.server().has_lock(&own));
+        assert!(blocked("2"));
+        let log = shop.site.proxy().log();
+        let transactions = log.iter().filter(|command| command.starts_with("DEL ")).count();
+        assert_eq!(transactions, usize::from(is_commit), "{log:?}");
+        let record = shop.server().cli(&["GET", &key("sc:r:", &own)]);
+        assert!(record.ends_with(if is_commit { "after" } else { "before" }), "{record}");
+        holder.close();
+        assert_eq!([first.line(), second.line()], ["had it", "had it"]);
+    }
 }
 
 #[test]

@@ -52,12 +52,12 @@ use crate::wire::memcached::meta::{Condition, Request, Wants};
 use crate::wire::memcached::{Cas, Key, ServerError, Ttl};
 use crate::wire::redis::ErrorCode;
 use crate::wire::redis::cluster::{self as slots, ranges};
-use crate::wire::redis::resp::{Limits, Reply, array, bulk, decode, digits, encode};
+use crate::wire::redis::resp::{Limits, Reply, array, bulk, decode, encode, integer};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 use tokio::time::Instant;
-use watched::{Unlock, Watch, Write};
+use watched::{Transaction, Watch, Write};
 
 /// Bytes of CAS before each value.
 const CAS_BYTES: usize = 8;
@@ -150,7 +150,7 @@ pub(super) struct Redis {
     /// What the server watches, if anything.
     watch: Option<Watch>,
     /// The transaction that was not answered yet; there is one at most.
-    unlock: Option<Unlock>,
+    transaction: Option<Transaction>,
     /// What was sent with it.
     sent: Vec<u8>,
     /// Life of the lock that was asked for last, in seconds: that of one that is handed on.
@@ -279,14 +279,11 @@ pub enum Joined {
 }
 
 impl Joined {
-    /// What a server has said; none if it has lost its scripts.
-    pub(super) fn of(lock: Answer) -> Option<Self> {
+    /// What a server has said.
+    pub(super) fn of(lock: Answer) -> Self {
         match lock {
-            Answer::ServerError(_, text) => {
-                let is_lost = ErrorCode::of(text.as_bytes()) == ErrorCode::NoScript;
-                (!is_lost).then_some(Self::Refused(text))
-            }
-            lock => Some(Self::Waiting(lock)),
+            Answer::ServerError(_, text) => Self::Refused(text),
+            lock => Self::Waiting(lock),
         }
     }
 }
@@ -296,7 +293,7 @@ struct Names {
     /// The lock's name as an argument of a command. The others differ in [`Self::kind`] only.
     argument: Vec<u8>,
     /// Where the name is in it.
-    name: Range<usize>,
+    range: Range<usize>,
 }
 
 impl Names {
@@ -307,16 +304,16 @@ impl Names {
         bulk(&[b"sc:l:{", digest, b"}"], &mut argument);
         let end = argument.len() - b"\r\n".len();
         let start = end - digest.len() - b"sc:l:{}".len();
-        Self { argument, name: start..end }
+        Self { argument, range: start..end }
     }
 
     /// Where a name says what it is the name of.
     const fn kind(&self) -> usize {
-        self.name.start + b"sc:".len()
+        self.range.start + b"sc:".len()
     }
 
     fn digest(&self) -> &[u8] {
-        &self.argument[self.kind() + b"l:{".len()..self.name.end - b"}".len()]
+        &self.argument[self.kind() + b"l:{".len()..self.range.end - b"}".len()]
     }
 
     /// Encodes names as arguments of a command.
@@ -329,7 +326,7 @@ impl Names {
     }
 
     fn name(&self, kind: u8) -> Vec<u8> {
-        let mut name = self.argument[self.name.clone()].to_vec();
+        let mut name = self.argument[self.range.clone()].to_vec();
         name[b"sc:".len()] = kind;
         name
     }
@@ -348,7 +345,7 @@ fn name(key: &str) -> Vec<u8> {
 }
 
 /// Encodes a `SET` of the item that is named by what is `put` there; the value is the bytes of its
-/// parts. Says where it ends in the output.
+/// parts. Says where the value ends in the output.
 fn encode_set(
     put: impl FnOnce(&mut Vec<u8>),
     value: &[&[u8]],
@@ -365,7 +362,7 @@ fn encode_set(
     options.iter().for_each(|option| bulk(&[option], output));
     if let Some((option, number)) = life {
         bulk(&[option], output);
-        digits(number, output);
+        integer(number, output);
     }
     end
 }
@@ -432,7 +429,7 @@ impl Redis {
             stored: None,
             has_transactions: false,
             watch: None,
-            unlock: None,
+            transaction: None,
             sent: Vec::new(),
             lease_s: LEASE_S,
             given: None,
@@ -747,18 +744,13 @@ impl Redis {
     /// Joins, blocks, and reads what it was given, all in one write; what has come of it,
     /// [`Answers::queued`] says and then [`Answers::granted`]. What is read `is_to_write`, or not.
     ///
-    /// Where joining is refused, it blocks all the same, also if the server has lost its scripts.
-    /// It is told this one's text then, over another connection.
+    /// Where joining is refused, it blocks all the same.
     pub(super) async fn join_and_block(
         &mut self,
         lock: &Turn<'_>,
         patience: Duration,
         is_to_write: bool,
-        has_scripts: bool,
     ) -> Result<(), Broken> {
-        if !has_scripts {
-            self.names[Script::Join as usize] = None;
-        }
         self.begin();
         self.end_watch();
         let queue_s = queue_s(patience);
@@ -867,14 +859,17 @@ impl Redis {
         is_quiet: bool,
     ) {
         let start = self.start();
+        // Behind it comes what blocks, and nothing can be sent again. With the name of a script
+        // that was lost it would block all the same, and could be woken in the place of another.
+        let is_text = script == Script::Join && self.route.is_none();
         let output = &mut self.buffered.output;
         array(3 + keys.len() + arguments.len(), output);
         match &self.names[script as usize] {
-            Some(name) => {
+            Some(name) if !is_text => {
                 bulk(&[b"EVALSHA"], output);
                 bulk(&[name], output);
             }
-            None => {
+            _ => {
                 bulk(&[b"EVAL"], output);
                 bulk(&[script.text().as_bytes()], output);
             }
@@ -883,9 +878,7 @@ impl Redis {
         bulk(&[keys.len().to_string().as_bytes()], output);
         keys.iter().for_each(|key| bulk(&[key], output));
         arguments.iter().for_each(|parts| bulk(parts, output));
-        // Behind what blocks, nothing can be sent again.
-        let may_be_sent_again = script != Script::Join || self.route.is_some();
-        let sent_again = may_be_sent_again.then_some((script, named));
+        let sent_again = (!is_text).then_some((script, named));
         self.expect(start, step, tag, is_quiet, sent_again);
     }
 
@@ -1177,6 +1170,16 @@ impl Answers for Redis {
 
     fn owes_answers(&self) -> bool {
         self.expected.iter().any(Expected::is_wanted)
+    }
+
+    /// And for those that nobody wants to know, for what was asked may have to be sent again.
+    async fn settle(&mut self, _world: &dyn World, late: &mut Vec<Late>) -> Result<(), Broken> {
+        while !self.expected.is_empty() {
+            if let (Some(tag), Got::Answer(answer)) = self.receive().await? {
+                late.push(Late { tag, answer: Some(answer) });
+            }
+        }
+        Ok(())
     }
 }
 

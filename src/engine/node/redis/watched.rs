@@ -23,10 +23,10 @@
 use super::{CAS_BYTES, LOCK, Names, RECORD, Redis, Step, bytes, cas_of, encode_set, touching};
 use crate::node::buffered::KEPT_BYTES;
 use crate::node::{Broken, Tag};
-use crate::wire::memcached::meta::{Condition, Opaque, Request};
+use crate::wire::memcached::meta::{Condition, Request};
 use crate::wire::memcached::{Cas, Key, Ttl};
 use crate::wire::redis::ErrorCode;
-use crate::wire::redis::resp::{Reply, digits, encode};
+use crate::wire::redis::resp::{Reply, encode, integer};
 use std::ops::Range;
 
 /// The first version that keeps the rules above. Before, one that was busy with a script could
@@ -47,7 +47,7 @@ pub(super) struct Watch {
 
 /// A transaction that ends a session: its record is stored or given a new life, and its lock is
 /// given back.
-pub(super) struct Unlock {
+pub(super) struct Transaction {
     names: Names,
     /// The lock.
     held: Cas,
@@ -150,10 +150,11 @@ impl Redis {
             }
             _ => return false,
         };
-        let is_of_session = is_its(record, RECORD) && is_its(*lock, LOCK);
-        if !is_of_session || is_renewed || self.unlock.is_some() {
+        if is_renewed || !is_its(record, RECORD) || !is_its(*lock, LOCK) {
             return false;
         }
+        // What is known of a lock was answered behind all that was sent before.
+        debug_assert!(self.transaction.is_none());
         let Some(Watch { names, .. }) = self.watch.take() else { return false };
 
         let waits = value.is_some() && self.waits_for(record, tag);
@@ -181,13 +182,13 @@ impl Redis {
         self.asides += 2 + HAND_ON_COMMANDS;
         self.expect(start, Step::Exec(cas, write), tag, false, None);
         self.wait_for_replicas(waits);
-        self.unlock = Some(Unlock { names, held: *held, read, value, ttl });
+        self.transaction = Some(Transaction { names, held: *held, read, value, ttl });
         true
     }
 
     /// A transaction was done.
     pub(super) fn end_transaction(&mut self) {
-        self.unlock = None;
+        self.transaction = None;
         self.sent.clear();
         self.sent.shrink_to(KEPT_BYTES);
     }
@@ -195,19 +196,17 @@ impl Redis {
     /// Has a script do what a transaction has not done; it tells one reason from the other.
     pub(super) async fn leave_to_script(&mut self) -> Result<(), Broken> {
         let tag = self.take_back().await?.first().and_then(|transaction| transaction.tag);
-        let Some(Unlock { names, held, read, value, ttl }) = self.unlock.take() else {
+        let Some(Transaction { names, held, read, value, ttl }) = self.transaction.take() else {
             return Err(Broken::nonsense("an answer to no transaction"));
         };
-        let sent = std::mem::take(&mut self.sent);
-        let keys = [RECORD, LOCK].map(|kind| [kind.as_bytes(), names.digest()].concat());
-        let [record, lock] = keys.each_ref().map(|key| Key::new(key).expect("it was one before"));
-        let opaque = Opaque(0);
-        let write = match value.map(|range| &sent[range]) {
-            Some(value) => Request::Set { key: record, value, ttl, condition: read, opaque },
-            None => Request::Touch { key: record, ttl, opaque },
-        };
+        let (sent, record) = (std::mem::take(&mut self.sent), [RECORD.as_bytes(), names.digest()]);
+        let record = record.concat();
+        let record = Key::new(&record).expect("it was one before");
         self.begin();
-        self.ask(&[write, Request::Delete { key: lock, cas: held, is_quiet: true, opaque }], tag)?;
+        match value {
+            Some(range) => self.commit(record, &sent[range], ttl, read, held, tag),
+            None => self.touch(record, ttl, Some(held), tag),
+        }
         self.buffered.flush().await
     }
 }
@@ -224,7 +223,7 @@ fn hand_on(names: &Names, lease_s: u32, output: &mut Vec<u8>) {
     output.extend_from_slice(b"$5\r\nRIGHT\r\n$4\r\nLEFT\r\n");
     output.extend_from_slice(b"*3\r\n$6\r\nEXPIRE\r\n");
     names.put(b"l", output);
-    digits(lease_s, output);
+    integer(lease_s, output);
     output.extend_from_slice(b"*3\r\n$4\r\nCOPY\r\n");
     names.put(b"lw", output);
 }

@@ -243,6 +243,15 @@ impl Redis {
         value.unwrap_or_else(|| panic!("no {name} in {info}")).to_owned()
     }
 
+    /// How often it was told so.
+    pub fn calls(&self, command: &str) -> u64 {
+        let stats = self.cli(&["INFO", "commandstats"]);
+        let count = stats.lines().find_map(|line| {
+            line.strip_prefix(&format!("cmdstat_{command}:calls="))?.split(',').next()?.parse().ok()
+        });
+        count.unwrap_or(0)
+    }
+
     /// Waits until it has all that its primary has.
     #[track_caller]
     pub fn wait_for_link(&self) {

@@ -49,8 +49,8 @@ pub fn bulk(parts: &[&[u8]], out: &mut Vec<u8>) {
 }
 
 /// One argument: a number.
-pub fn digits(number: u32, out: &mut Vec<u8>) {
-    bulk(&[itoa::Buffer::new().format(number).as_bytes()], out);
+pub fn integer(value: u32, out: &mut Vec<u8>) {
+    bulk(&[itoa::Buffer::new().format(value).as_bytes()], out);
 }
 
 /// What a server answers.
