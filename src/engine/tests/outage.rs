@@ -415,7 +415,8 @@ fn a_machine_that_cannot_keep_sessions_says_both_reasons() {
 fn counters_are_exact_in_an_outage_and_over_its_end() {
     const WORKERS: usize = 4;
     const ROUNDS: usize = 60;
-    let Some(mut site) = Site::start(2) else { return };
+    // With two, a session of one copy begins anew on whichever is back first.
+    let Some(mut site) = Site::start(1) else { return };
     site.settings.lock_wait = Duration::from_secs(60);
     let shop = site.id();
     site.cut_off();
