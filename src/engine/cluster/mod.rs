@@ -51,7 +51,7 @@ use crate::limits::{
     ASLEEP_TRIES, BIRTHS_TOGETHER_US, DRAWS_MAX, FAILOVER_MAX, FAILOVER_PAUSE, ID_BYTES_MAX,
     LIFETIME_DEFAULT_S, LOCK_LEASE_MARGIN,
 };
-use crate::machine::{Birth, Board, Queue, Ticket};
+use crate::machine::{Birth, Board, Queue, Ticket, Verdict};
 use crate::node::{
     Answer, Cause, Failure, Late, Link, Node, Tag, Timeouts, World, birth_key, birth_of,
 };
@@ -79,6 +79,8 @@ pub struct Cluster {
     copies: usize,
     /// Longest lifetime of a session that this process has heard of, in seconds.
     lifetime_s: u64,
+    /// See [`Cluster::set_hopeful`].
+    is_hopeful: bool,
     /// Waits for a node during which another one was waited for as well.
     shared_waits: u64,
     /// What the server's log should say.
@@ -341,6 +343,7 @@ impl Cluster {
             board,
             copies,
             lifetime_s: LIFETIME_DEFAULT_S,
+            is_hopeful: false,
             shared_waits: 0,
             notices: Vec::new(),
             counters,
@@ -363,6 +366,12 @@ impl Cluster {
     /// longest counts.
     pub fn expect_lifetime(&mut self, lifetime_s: u64) {
         self.lifetime_s = self.lifetime_s.max(if lifetime_s == 0 { u64::MAX } else { lifetime_s });
+    }
+
+    /// Whether nodes that were waited for in vain are to be waited for again where no other is to
+    /// be had: another process was answered, which the board need not have heard of.
+    pub fn set_hopeful(&mut self, is_hopeful: bool) {
+        self.is_hopeful = is_hopeful;
     }
 
     /// The nodes, in the order of the save path.
@@ -493,8 +502,9 @@ impl Cluster {
         if set.iter().all(|node| self.board.is_recovering(*node)) {
             // None is known to be there. Those that refuse cost nothing to ask; and what one
             // request was given by a node that begins to answer, the next must not miss.
-            let is_worth_it =
-                |node: &usize| !self.board.has_hung(*node) || self.board.is_recovering(*node);
+            let is_worth_it = |node: &usize| {
+                self.is_hopeful || !self.board.has_hung(*node) || self.board.is_recovering(*node)
+            };
             return list.iter().copied().filter(is_worth_it).take(self.copies).collect();
         }
         set.sort_by_key(|node| list.iter().position(|listed| listed == node));
@@ -774,9 +784,13 @@ impl Cluster {
             1,
         );
         if failure.is_of_the_node() {
-            let was_up = self.board.failed(node, self.world.uptime());
-            self.board.set_hung(node, failure.is_timeout());
-            if was_up {
+            let now = self.world.uptime();
+            let asked = now.saturating_sub(self.nodes[node].asked_ago());
+            let verdict = self.board.failed(node, asked, now);
+            if verdict != Verdict::Outdated {
+                self.board.set_hung(node, failure.is_timeout());
+            }
+            if verdict == Verdict::Down {
                 self.counters.add(Counter::NodesDown, 1);
                 self.board.explain(node, &failure.to_string());
                 self.notices.push(format!("node is down: {failure}"));

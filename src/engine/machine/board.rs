@@ -31,6 +31,7 @@
 //! up      fails                        down; flaps + 1 if it came back within the last minute,
 //!                                      otherwise 0
 //! down    fails                        whatever good was seen of it is forgotten
+//! either  fails, asked before mark     nothing: it has answered somebody since
 //! down    answers, the first time      mark = now: good since then
 //! down    answers, steady later        up; mark = now: back since then
 //! ```
@@ -117,6 +118,17 @@ impl Birth {
     fn unpack(bits: u64) -> Self {
         Self { at_us: bits >> 2, is_whole: bits & 1 != 0, is_again: bits & 2 != 0 }
     }
+}
+
+/// What follows from a node's failure to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is down, and was not before.
+    Down,
+    /// It was down, and still is.
+    StillDown,
+    /// Nothing: it was asked before what is known of it.
+    Outdated,
 }
 
 /// What people want to know of a node.
@@ -231,10 +243,14 @@ impl Board {
         Some(self.slot(node).birth.load(SeqCst)).filter(|bits| *bits != 0).map(Birth::unpack)
     }
 
-    /// A node has not answered. Says whether this has taken it down.
-    pub fn failed(&self, node: usize, now: Duration) -> bool {
-        let (slot, now) = (self.slot(node), ms(now));
+    /// A node has not answered what it was asked then.
+    pub fn failed(&self, node: usize, asked: Duration, now: Duration) -> Verdict {
+        let (slot, asked, now) = (self.slot(node), ms(asked), ms(now));
+        let is_outdated = |state: State| state.mark != 0 && (asked..=now).contains(&state.mark);
         let before = slot.update(|state| {
+            if is_outdated(state) {
+                return None;
+            }
             if !state.is_down {
                 // Before the others see that it is down: waiting in vain was a look.
                 slot.since.store(now, SeqCst);
@@ -243,7 +259,11 @@ impl Board {
             }
             Some(state.failed(now))
         });
-        !before.is_down
+        match before {
+            state if is_outdated(state) => Verdict::Outdated,
+            State { is_down: true, .. } => Verdict::StillDown,
+            State { is_down: false, .. } => Verdict::Down,
+        }
     }
 
     /// The lock of this token on a node was given up by who asked for it, not knowing whether the

@@ -19,7 +19,7 @@ mod queue;
 mod segment;
 mod who;
 
-pub use board::{Birth, Board, Health};
+pub use board::{Birth, Board, Health, Verdict};
 pub use fork::process_id;
 pub use queue::{Joined, Queue, Ticket};
 pub use who::{Identity, Process, host_name};

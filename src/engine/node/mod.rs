@@ -233,6 +233,8 @@ pub struct Node {
     /// What the birth mark says, if it was read since somebody wanted to know.
     birth: Option<Birth>,
     connection: Option<Connection>,
+    /// When it was last asked for something, if only to be connected to.
+    asked: Instant,
     /// When the answers to what was sent have to be here.
     deadline: Instant,
     /// Connections so far.
@@ -250,6 +252,7 @@ impl Node {
             marks_birth: false,
             birth: None,
             connection: None,
+            asked: Instant::now(),
             deadline: Instant::now(),
             links: 0,
             round_trips: 0,
@@ -307,6 +310,11 @@ impl Node {
         self.address.as_redis().is_some_and(|redis| redis.access.wait_replicas > 0)
     }
 
+    /// How long ago it was asked for what it has done, or failed to do, last.
+    pub fn asked_ago(&self) -> Duration {
+        self.asked.elapsed()
+    }
+
     /// How often an answer was waited for.
     pub fn round_trips(&self) -> u64 {
         self.round_trips
@@ -323,7 +331,8 @@ impl Node {
         if self.connection.is_some() {
             return Ok(());
         }
-        let deadline = Instant::now() + timeouts.connect;
+        self.asked = Instant::now();
+        let deadline = self.asked + timeouts.connect;
         let mut has_tried = false;
         let broken = loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -393,9 +402,8 @@ impl Node {
         requests: &[Request<'_>],
     ) -> Result<(), Failure> {
         self.ready(world, timeouts).await?;
+        self.allow(timeouts.request);
         let connection = self.connection.as_mut().expect("it was made ready");
-        connection.set_patience(timeouts.request);
-        self.deadline = Instant::now() + timeouts.request;
         let result = timeout_at(self.deadline, connection.send(world, requests)).await;
         self.judge(result, timeouts)
     }
@@ -434,9 +442,8 @@ impl Node {
         tag: Tag,
     ) -> Result<(), Failure> {
         self.ready(world, timeouts).await?;
+        self.allow(timeouts.request);
         let connection = self.connection.as_mut().expect("it was made ready");
-        connection.set_patience(timeouts.request);
-        self.deadline = Instant::now() + timeouts.request;
         let result =
             timeout_at(self.deadline, connection.post(world, requests, tag, &mut self.late)).await;
         self.judge(result, timeouts)
@@ -447,12 +454,12 @@ impl Node {
     /// # Errors
     /// [`Failure`]; the connection is closed then.
     pub async fn settle(&mut self, world: &dyn World, timeouts: &Timeouts) -> Result<(), Failure> {
-        let Some(connection) = self.connection.as_mut().filter(|link| link.owes_answers()) else {
+        if !self.connection.as_ref().is_some_and(Connection::owes_answers) {
             return Ok(());
-        };
+        }
+        self.allow(timeouts.request);
+        let connection = self.connection.as_mut().expect("it owes answers");
         self.round_trips += u64::from(!connection.has_input());
-        connection.set_patience(timeouts.request);
-        self.deadline = Instant::now() + timeouts.request;
         let result = timeout_at(self.deadline, connection.settle(world, &mut self.late)).await;
         self.judge(result, timeouts)
     }
@@ -478,12 +485,10 @@ impl Node {
         self.ready(world, timeouts).await?;
         // What has to be sent again must not get behind what blocks.
         self.settle(world, timeouts).await?;
-        let late = &mut self.late;
+        self.allow(timeouts.request);
         let connection = self.connection.as_mut().expect("it was made ready");
-        connection.set_patience(timeouts.request);
-        self.deadline = Instant::now() + timeouts.request;
         self.round_trips += 1;
-        let joining = connection.join(world, lock, patience, is_to_write, late);
+        let joining = connection.join(world, lock, patience, is_to_write, &mut self.late);
         let result = timeout_at(self.deadline, joining).await;
         let joined = self.judge(result, timeouts);
         let blocks = |connection: &Connection| connection.owes_answers();
@@ -510,8 +515,8 @@ impl Node {
             self.close();
             return Err(Failure::new(Cause::Closed, text, false));
         }
-        connection.set_patience(piece);
-        self.deadline = Instant::now() + piece;
+        self.allow(piece);
+        let connection = self.connection.as_mut().expect("who waits keeps it open");
         match timeout_at(self.deadline, connection.granted()).await {
             Err(_) | Ok(Err(Broken { cause: Cause::Timeout, .. })) => Ok(None),
             result => self.judge(result, timeouts).map(Some),
@@ -532,9 +537,8 @@ impl Node {
         patience: Duration,
     ) -> Result<(bool, Answer), Failure> {
         self.ready(world, timeouts).await?;
+        self.allow(timeouts.request);
         let connection = self.connection.as_mut().expect("it was made ready");
-        connection.set_patience(timeouts.request);
-        self.deadline = Instant::now() + timeouts.request;
         let poking = connection.poke(world, lock, patience, &mut self.late);
         let result = timeout_at(self.deadline, poking).await;
         self.judge(result, timeouts)
@@ -550,9 +554,8 @@ impl Node {
         timeouts: &Timeouts,
         lock: &Turn<'_>,
     ) -> Result<(), Failure> {
+        self.allow(timeouts.request);
         let Some(connection) = self.connection.as_mut() else { return Ok(()) };
-        connection.set_patience(timeouts.request);
-        self.deadline = Instant::now() + timeouts.request;
         let result = timeout_at(self.deadline, connection.leave(world, lock)).await;
         self.judge(result, timeouts)
     }
@@ -561,6 +564,15 @@ impl Node {
     pub fn late(&mut self) -> Vec<Late> {
         self.take_birth();
         std::mem::take(&mut self.late)
+    }
+
+    /// Something is asked for now, and to be answered within `patience`.
+    fn allow(&mut self, patience: Duration) {
+        self.asked = Instant::now();
+        self.deadline = self.asked + patience;
+        if let Some(connection) = &mut self.connection {
+            connection.set_patience(patience);
+        }
     }
 
     /// Connects, if no connection stands that can be trusted.
@@ -589,9 +601,8 @@ impl Node {
             },
             Request::Get { key, wants: Wants::Value, opaque },
         ];
+        self.allow(timeouts.request);
         let connection = self.connection.as_mut().expect("it was just made");
-        connection.set_patience(timeouts.request);
-        self.deadline = Instant::now() + timeouts.request;
         let posted = connection.post(world, &asked, BIRTH_TAG, &mut self.late);
         let result = timeout_at(self.deadline, posted).await;
         self.judge(result, timeouts)

@@ -11,9 +11,13 @@
 //!   nothing of the session; otherwise it is given up for what the pool has.
 //! * A session that is destroyed during an outage leaves a *grave*: a file named by the complement
 //!   of its digest. Whoever of this machine wants the session next destroys it in the pool first.
-//! * The state is a file without bytes. Modified: when the last outage began. Writable: it goes on;
-//!   otherwise its last change is when a node was first seen to answer. It is per machine and user,
-//!   so an outage is told once, however many processes run into it.
+//! * The state is a file without bytes. Modified: when the last outage began. Accessed: when a node
+//!   was first seen to answer, which ended it or the one before it; the same as modified, as files
+//!   are made: none has ended yet. Writable: it goes on. It is per machine and user, so an outage
+//!   is told once, however many processes run into it.
+//! * From its end on, sessions are in the pool. Whoever was told that no node answers, and had
+//!   asked before, is *too late*: it neither begins the outage again nor uses a stand-in, but asks
+//!   again.
 
 use super::id::Digest;
 use super::store::Found;
@@ -21,9 +25,11 @@ use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::limits::OUTAGE_PAUSE;
 use crate::local::{self, Open, Used};
-use rustix::fs::{FlockOperation, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 use std::cell::{OnceCell, RefCell};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -49,9 +55,20 @@ pub(super) struct Outage {
     pub(super) began: Used,
     /// Whether this request is the first to notice.
     pub(super) is_first: bool,
-    /// Whether it seemed to be over, for a node had answered somebody: before this request asked,
-    /// or since.
-    pub(super) was_over: bool,
+}
+
+/// A moment, by the clock of files. They are told it: by themselves they know no more than the last
+/// tick, several milliseconds ago.
+#[derive(Clone, Copy)]
+pub(super) struct Moment(Timespec);
+
+impl Moment {
+    /// Nobody asks too early for it.
+    pub(super) const END: Self = Self(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
+
+    pub(super) fn now() -> Self {
+        Self(clock_gettime(ClockId::Realtime))
+    }
 }
 
 /// A session that was kept on this machine, locked.
@@ -97,11 +114,11 @@ impl Refuge {
         self.notices.take()
     }
 
-    /// No node has answered, as `why` says.
-    pub(super) fn enter(&self, why: &Error) -> Result<Outage> {
+    /// No node has answered what was `asked` then, as `why` says. None if that is too late.
+    pub(super) fn enter(&self, asked: Moment, why: &Error) -> Result<Option<Outage>> {
         self.store()?;
-        let outage = self.begin().map_err(|error| self.failed(error))?;
-        if outage.is_first {
+        let outage = self.begin(asked).map_err(|error| self.failed(error))?;
+        if outage.is_some_and(|outage| outage.is_first) {
             self.notices.borrow_mut().push(format!(
                 "{why}. Until a node answers, this machine keeps sessions in {} \
                  (sessclust.on_outage = local)",
@@ -111,43 +128,45 @@ impl Refuge {
         Ok(outage)
     }
 
-    fn begin(&self) -> rustix::io::Result<Outage> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        loop {
-            let (file, is_new) = match rustix::fs::open(&self.state, flags, Mode::empty()) {
-                Err(Errno::NOENT) => {
-                    let flags = flags | OFlags::CREATE | OFlags::EXCL;
-                    match rustix::fs::open(&self.state, flags, Mode::RUSR | Mode::WUSR) {
-                        Err(Errno::EXIST) => continue,
-                        made => (made?, true),
-                    }
-                }
-                found => (found?, false),
-            };
-            let stat = rustix::fs::fstat(&file)?;
-            if goes_on(&stat) {
-                let began = Used::of(&stat);
-                return Ok(Outage { began, is_first: is_new, was_over: false });
-            }
+    fn begin(&self, asked: Moment) -> rustix::io::Result<Option<Outage>> {
+        let (file, mut is_first) = self.open_state()?;
+        let mut stat = rustix::fs::fstat(&file)?;
+        let is_to_begin = |stat: &Stat| !goes_on(stat) && !has_ended_since(stat, asked);
+        if is_to_begin(&stat) {
             // One process says when an outage begins. The lock goes with the file.
             rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-            let stat = rustix::fs::fstat(&file)?;
-            if goes_on(&stat) {
-                let began = Used::of(&stat);
-                return Ok(Outage { began, is_first: false, was_over: true });
+            stat = rustix::fs::fstat(&file)?;
+            if is_to_begin(&stat) {
+                // A node that answers now and then makes no new outage each time.
+                let ended = Duration::from_secs(u64::try_from(stat.st_atime).unwrap_or(0));
+                let ended = SystemTime::UNIX_EPOCH + ended;
+                is_first = ended.elapsed().is_ok_and(|since| since >= OUTAGE_PAUSE);
+                if is_first {
+                    let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+                    let times = Timestamps { last_access: OMIT, last_modification: now };
+                    rustix::fs::futimens(&file, &times)?;
+                }
+                rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)?;
+                stat = rustix::fs::fstat(&file)?;
             }
-            // A node that answers now and then makes no new outage each time.
-            let ended = Duration::from_secs(u64::try_from(stat.st_ctime).unwrap_or(0));
-            let ended = SystemTime::UNIX_EPOCH + ended;
-            let is_new = ended.elapsed().is_ok_and(|since| since >= OUTAGE_PAUSE);
-            if is_new {
-                let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
-                let times = Timestamps { last_access: now, last_modification: now };
-                rustix::fs::futimens(&file, &times)?;
+        }
+        let is_too_late = has_ended_since(&stat, asked);
+        Ok((is_first || !is_too_late).then(|| Outage { began: Used::of(&stat), is_first }))
+    }
+
+    /// The state, and whether it was just made.
+    fn open_state(&self) -> rustix::io::Result<(OwnedFd, bool)> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        loop {
+            match rustix::fs::open(&self.state, flags, Mode::empty()) {
+                Err(Errno::NOENT) => {}
+                found => return Ok((found?, false)),
             }
-            rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)?;
-            let began = Used::of(&rustix::fs::fstat(&file)?);
-            return Ok(Outage { began, is_first: is_new, was_over: true });
+            let flags = flags | OFlags::CREATE | OFlags::EXCL;
+            match rustix::fs::open(&self.state, flags, Mode::RUSR | Mode::WUSR) {
+                Err(Errno::EXIST) => {}
+                made => return Ok((made?, true)),
+            }
         }
     }
 
@@ -159,15 +178,22 @@ impl Refuge {
             stat => stat.map_err(|error| self.failed(error))?,
         };
         if goes_on(&stat) {
-            rustix::fs::chmod(&self.state, Mode::RUSR).map_err(|error| self.failed(error))?;
+            self.end(Moment::now()).map_err(|error| self.failed(error))?;
         }
         Ok(Some(Used::of(&stat)))
     }
 
-    /// Whether the outage goes on, as far as this machine has seen.
-    pub(super) fn is_in_use(&self) -> Result<bool> {
+    fn end(&self, Moment(now): Moment) -> rustix::io::Result<()> {
+        // First: whoever finds that the outage is over has to find as well when it ended.
+        let times = Timestamps { last_access: now, last_modification: OMIT };
+        rustix::fs::utimensat(CWD, &self.state, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        rustix::fs::chmod(&self.state, Mode::RUSR)
+    }
+
+    /// Whether a node was seen to answer since then, so that whoever has asked before is too late.
+    pub(super) fn has_ended_since(&self, asked: Moment) -> Result<bool> {
         let stat = rustix::fs::lstat(&self.state).map_err(|error| self.failed(error))?;
-        Ok(goes_on(&stat))
+        Ok(has_ended_since(&stat, asked))
     }
 
     /// Locks the session's stand-in of the outage that began then, waiting up to `lock_wait`; a new
@@ -302,9 +328,20 @@ impl Refuge {
     }
 }
 
+const OMIT: Timespec = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+
 /// Whether an outage with this state goes on.
-fn goes_on(stat: &rustix::fs::Stat) -> bool {
+fn goes_on(stat: &Stat) -> bool {
     Mode::from_raw_mode(stat.st_mode).contains(Mode::WUSR)
+}
+
+/// Whether an outage with this state has ended since then. An end that is still to come is one of a
+/// clock that was set back.
+fn has_ended_since(stat: &Stat, Moment(asked): Moment) -> bool {
+    let ended = Timespec { tv_sec: stat.st_atime, tv_nsec: stat.st_atime_nsec as _ };
+    let began = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as _ };
+    let Moment(now) = Moment::now();
+    ended != began && (asked..=now).contains(&ended)
 }
 
 /// The digest of no session, as far as SHA-256 can be relied on.

@@ -1,14 +1,14 @@
 //! Where sessions are kept, seen from a request: this machine's disk, or the nodes of a pool.
 
 use super::id::{Digest, SessionId};
-use super::refuge::{Outage, Refuge, StandIn};
+use super::refuge::{Moment, Outage, Refuge, StandIn};
 use crate::cluster::{self, Cluster, Copy, Origin, Stamp};
 use crate::config::save_path::{NodeAddress, SavePath};
 use crate::config::{OnOutage, Placement, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::PROBE_STEADY_MAX;
+use crate::limits::{OUTAGE_TRIES, PROBE_STEADY_MAX};
 use crate::local::{self, Open, Used};
-use crate::machine::{Board, Health, Queue, process_id};
+use crate::machine::{Board, Health, Queue, Verdict, process_id};
 use crate::node::{Node, System, Timeouts, World};
 use crate::stats::{Counter, Counters};
 use rustix::process::Pid;
@@ -288,6 +288,7 @@ impl Live {
         let Ok(runtime) = runtime else { return false };
         let timeouts = Timeouts { connect: timeout, request: timeout, failover: Duration::ZERO };
         let address = &self.nodes[node];
+        let asked = System.uptime();
         let result = runtime.block_on(Node::probe(&System, address, &timeouts));
         let now = System.uptime();
         match result {
@@ -298,13 +299,16 @@ impl Live {
                 return self.board.is_recovering(node);
             }
             Err(failure) if failure.is_of_the_node() => {
-                // It may have come back meanwhile.
-                if self.board.failed(node, now) {
+                let verdict = self.board.failed(node, asked, now);
+                if verdict == Verdict::Down {
+                    // It had come back meanwhile.
                     self.counters.add(Counter::NodesDown, 1);
                     self.found().push(format!("node is down: {failure}"));
                 }
-                self.board.set_hung(node, failure.is_timeout());
-                self.board.explain(node, &failure.to_string());
+                if verdict != Verdict::Outdated {
+                    self.board.set_hung(node, failure.is_timeout());
+                    self.board.explain(node, &failure.to_string());
+                }
             }
             Err(_) => {}
         }
@@ -487,24 +491,49 @@ impl Pool {
         Ok(found)
     }
 
-    /// Does on this machine what found no node, if the settings say so.
+    /// Has something asked and done, again while that was [too late](Pool::or_here).
+    fn ask<T>(&self, mut ask: impl FnMut(Moment) -> Result<Option<T>>) -> Result<T> {
+        let mut done = ask(Moment::now());
+        if matches!(done, Ok(None)) {
+            let live = self.make_live()?;
+            live.cluster().set_hopeful(true);
+            for tries in 2..=OUTAGE_TRIES {
+                done = ask(if tries < OUTAGE_TRIES { Moment::now() } else { Moment::END });
+                if !matches!(done, Ok(None)) {
+                    break;
+                }
+            }
+            live.cluster().set_hopeful(false);
+        }
+        done.map(|done| done.expect("nothing is too late after the last try"))
+    }
+
+    /// Does on this machine what found no node when it was `asked` for, if the settings say so;
+    /// `here` is told when the outage began.
+    ///
+    /// None if a node has answered others meanwhile: it is too late then to do it here, for the
+    /// session may be in the pool by now, and what was done counts for nothing.
     fn or_here<T>(
         &self,
+        asked: Moment,
         result: Result<T>,
         settings: &Settings,
-        here: impl FnOnce(&Refuge, Outage) -> Result<T>,
-    ) -> Result<T> {
+        here: impl FnOnce(&Refuge, Used) -> Result<T>,
+    ) -> Result<Option<T>> {
         let error = match result {
             Err(error)
                 if error.kind() == ErrorKind::NoNode && settings.on_outage == OnOutage::Local =>
             {
                 error
             }
-            result => return result,
+            result => return result.map(Some),
         };
-        let done = self.refuge.enter(&error).and_then(|outage| {
-            self.counters.add(Counter::Outages, u64::from(outage.is_first));
-            here(&self.refuge, outage)
+        let done = self.refuge.enter(asked, &error).and_then(|outage| {
+            let Some(Outage { began, is_first }) = outage else { return Ok(None) };
+            self.counters.add(Counter::Outages, u64::from(is_first));
+            let done = here(&self.refuge, began)?;
+            // Or while this request has waited for others.
+            Ok((!self.refuge.has_ended_since(asked)?).then_some(done))
         });
         done.map_err(|failure| match failure.kind() {
             ErrorKind::Directory | ErrorKind::Io => {
@@ -650,24 +679,16 @@ impl Store {
                 Ok(locked.map(|locked| Locked::Local(Rc::clone(store), locked)))
             }
             Self::Pool(pool) => {
-                let mut tries = 0;
-                loop {
-                    tries += 1;
-                    let mut is_too_late = false;
+                let (locked, of_outage) = pool.ask(|asked| {
                     let locked = pool.lock(digest, open, script, settings);
-                    let locked = pool.or_here(locked, settings, |refuge, outage| {
-                        let locked = refuge.lock(outage.began, digest, open, settings)?;
-                        // A node may have answered others since this request has asked, or while it
-                        // has waited for them, and the session may be in the pool by now. Once, for
-                        // other sessions may have nodes that answer all the time.
-                        is_too_late = tries == 1 && (outage.was_over || !refuge.is_in_use()?);
-                        pool.counters.add(Counter::LocalSessions, u64::from(!is_too_late));
-                        Ok(locked.map(|(store, locked)| Locked::Local(store, locked)))
-                    })?;
-                    if !is_too_late {
-                        return Ok(locked);
-                    }
-                }
+                    let locked = locked.map(|locked| (locked, 0));
+                    pool.or_here(asked, locked, settings, |refuge, began| {
+                        let locked = refuge.lock(began, digest, open, settings)?;
+                        Ok((locked.map(|(store, locked)| Locked::Local(store, locked)), 1))
+                    })
+                })?;
+                pool.counters.add(Counter::LocalSessions, of_outage);
+                Ok(locked)
             }
         }
     }
@@ -682,11 +703,14 @@ impl Store {
         match self {
             Self::Local(store) => Ok(store.peek(digest, buffer, settings)?.map(Found::from)),
             Self::Pool(pool) => {
-                let found = pool.peek(digest, buffer, settings);
-                pool.or_here(found, settings, |refuge, outage| {
-                    pool.counters.add(Counter::LocalSessions, 1);
-                    refuge.peek(outage.began, digest, buffer, settings)
-                })
+                let (found, of_outage) = pool.ask(|asked| {
+                    let found = pool.peek(digest, buffer, settings).map(|found| (found, 0));
+                    pool.or_here(asked, found, settings, |refuge, began| {
+                        Ok((refuge.peek(began, digest, buffer, settings)?, 1))
+                    })
+                })?;
+                pool.counters.add(Counter::LocalSessions, of_outage);
+                Ok(found)
             }
         }
     }
@@ -695,14 +719,14 @@ impl Store {
     pub(super) fn make(&self, digest: &Digest, lifetime_s: u64, settings: &Settings) -> Result<()> {
         match self {
             Self::Local(store) => store.lock(digest, Open::CreateNew, settings).map(|_| ()),
-            Self::Pool(pool) => {
+            Self::Pool(pool) => pool.ask(|asked| {
                 let made = pool
                     .make_live()?
                     .run(async |cluster| cluster.make(digest, lifetime_s, settings).await);
-                pool.or_here(made, settings, |refuge, outage| {
-                    refuge.lock(outage.began, digest, Open::CreateNew, settings).map(|_| ())
+                pool.or_here(asked, made, settings, |refuge, began| {
+                    refuge.lock(began, digest, Open::CreateNew, settings).map(|_| ())
                 })
-            }
+            }),
         }
     }
 
@@ -720,17 +744,17 @@ impl Store {
                 let mut locked = locked.expect("a file that is made if it is missing");
                 store.commit(&mut locked, data, lifetime_s, settings)
             }
-            Self::Pool(pool) => {
+            Self::Pool(pool) => pool.ask(|asked| {
                 let stored = pool.make_live()?.run(async |cluster| {
                     cluster.overwrite(digest, data, lifetime_s, settings).await
                 });
                 pool.forget_here(&stored, digest, settings)?;
-                pool.or_here(stored, settings, |refuge, outage| {
-                    let locked = refuge.lock(outage.began, digest, Open::Create, settings)?;
+                pool.or_here(asked, stored, settings, |refuge, began| {
+                    let locked = refuge.lock(began, digest, Open::Create, settings)?;
                     let (store, mut locked) = locked.expect("a file that is made if it is missing");
                     store.commit(&mut locked, data, lifetime_s, settings)
                 })
-            }
+            }),
         }
     }
 
@@ -748,17 +772,17 @@ impl Store {
                 let locked = store.lock(digest, Open::Existing, &at_once);
                 touch_file(store, locked, lifetime_s, settings)
             }
-            Self::Pool(pool) => {
+            Self::Pool(pool) => pool.ask(|asked| {
                 let touched = pool.make_live()?.run(async |cluster| {
                     cluster.touch_unlocked(digest, lifetime_s, settings).await
                 });
-                pool.or_here(touched, settings, |refuge, outage| {
-                    let locked = refuge.lock(outage.began, digest, Open::Existing, &at_once);
+                pool.or_here(asked, touched, settings, |refuge, began| {
+                    let locked = refuge.lock(began, digest, Open::Existing, &at_once);
                     let store = refuge.used_store().expect("it was just used");
                     let locked = locked.map(|locked| locked.map(|(_, locked)| locked));
                     touch_file(store, locked, lifetime_s, settings)
                 })
-            }
+            }),
         }
     }
 
@@ -770,15 +794,15 @@ impl Store {
     ) -> Result<()> {
         match self {
             Self::Local(store) => store.destroy(digest, settings.sync),
-            Self::Pool(pool) => {
+            Self::Pool(pool) => pool.ask(|asked| {
                 let destroyed = pool
                     .make_live()?
                     .run(async |cluster| cluster.destroy(digest, lifetime_s, settings).await);
                 pool.forget_here(&destroyed, digest, settings)?;
-                pool.or_here(destroyed, settings, |refuge, _| {
+                pool.or_here(asked, destroyed, settings, |refuge, _| {
                     refuge.bury(digest, lifetime_s, settings)
                 })
-            }
+            }),
         }
     }
 

@@ -4,7 +4,7 @@
 
 mod support;
 
-use sessclust_engine::machine::{Board, Health, Identity, Queue};
+use sessclust_engine::machine::{Board, Health, Identity, Queue, Verdict};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,11 @@ fn base() -> TempDir {
     tempfile::tempdir_in(parent).expect("a temporary folder")
 }
 
+/// A node does not answer what it is asked now. Says whether this has taken it down.
+fn failed(board: &Board, node: usize, at: u64) -> bool {
+    board.failed(node, ms(at), ms(at)) == Verdict::Down
+}
+
 fn is_down(board: &Board, node: usize) -> bool {
     board.health(node).is_down
 }
@@ -40,7 +45,7 @@ fn is_down(board: &Board, node: usize) -> bool {
 /// Takes a node down and brings it back, at times from `at` on in ms; says when that was.
 #[track_caller]
 fn flap(board: &Board, at: u64, steady: u64) -> u64 {
-    assert!(board.failed(0, ms(at)), "at {at}");
+    assert!(failed(board, 0, at), "at {at}");
     assert!(!board.answered(0, ms(at + 1000)));
     assert!(!board.answered(0, ms(at + 1000 + steady - 1)), "before {steady} ms");
     assert!(board.answered(0, ms(at + 1000 + steady)), "after {steady} ms");
@@ -62,9 +67,9 @@ fn one_failure_takes_a_node_down_and_is_told_once() {
     };
     assert!(board.is_up(0, ms(0)) && !board.is_any_down());
     assert_eq!(board.health(0), never);
-    assert!(board.failed(0, ms(1)));
+    assert!(failed(&board, 0, 1));
     assert!(!board.is_up(0, ms(1)) && board.is_any_down());
-    assert!(!board.failed(0, ms(2)) && !board.failed(0, ms(3)));
+    assert!(!failed(&board, 0, 2) && !failed(&board, 0, 3));
     let down = Health { is_down: true, failures: 3, since: Some(ms(1)), ..never.clone() };
     assert_eq!(board.health(0), down);
     assert!(board.is_up(1, ms(3)));
@@ -75,7 +80,7 @@ fn one_failure_takes_a_node_down_and_is_told_once() {
 fn a_node_is_back_when_it_has_answered_steadily() {
     let board = alone();
     assert!(!board.answered(0, ms(0)), "it was never down");
-    board.failed(0, ms(0));
+    failed(&board, 0, 0);
     // Many answers in no time are one request's.
     for at in [10, 10, 30, 59] {
         assert!(!board.answered(0, ms(at)), "{at}");
@@ -92,14 +97,35 @@ fn a_node_is_back_when_it_has_answered_steadily() {
 #[test]
 fn a_failure_makes_what_was_good_before_it_count_for_nothing() {
     let board = alone();
-    board.failed(0, ms(0));
+    failed(&board, 0, 0);
     for at in [100, 200, 300] {
         assert!(!board.answered(0, ms(at)), "{at}");
-        assert!(!board.failed(0, ms(at + 49)), "{at}");
+        assert!(!failed(&board, 0, at + 49), "{at}");
         assert!(!board.is_recovering(0), "{at}");
     }
     assert!(!board.answered(0, ms(400)));
     assert!(board.answered(0, ms(450)));
+}
+
+/// Who has waited for long brings news that is older than what others were answered meanwhile.
+#[test]
+fn a_failure_to_answer_what_was_asked_before_the_node_answered_counts_for_nothing() {
+    let board = alone();
+    let failed = |asked, now| board.failed(0, ms(asked), ms(now));
+    assert_eq!(failed(0, 10), Verdict::Down);
+    assert!(!board.answered(0, ms(100)));
+    for asked in [20, 100] {
+        assert_eq!(failed(asked, 120), Verdict::Outdated, "{asked}");
+        assert!(board.is_recovering(0), "{asked}");
+    }
+    assert!(board.answered(0, ms(150)));
+    assert_eq!(failed(140, 160), Verdict::Outdated);
+    assert!(board.is_up(0, ms(160)));
+    assert_eq!(failed(151, 160), Verdict::Down);
+    // Of a clock that stands elsewhere nothing is believed.
+    assert!(!board.answered(0, ms(10_000)));
+    assert_eq!(failed(200, 300), Verdict::StillDown);
+    assert!(!board.is_recovering(0));
 }
 
 #[test]
@@ -119,7 +145,7 @@ fn a_node_that_goes_up_and_down_is_looked_at_less_often() {
     let board = alone();
     let mut at = 0;
     for (intervals, steady) in [(1, 50), (2, 200), (4, 800), (8, 3200), (8, 3200)] {
-        board.failed(0, ms(at));
+        failed(&board, 0, at);
         for _ in 0..3 {
             at += intervals * 1000;
             assert_eq!(board.claim_probe(ms(at - 1), INTERVAL), None, "{intervals}");
@@ -134,7 +160,7 @@ fn a_node_that_goes_up_and_down_is_looked_at_less_often() {
 #[test]
 fn a_probe_is_worth_an_answer_and_tells_how_long_it_took() {
     let board = alone();
-    board.failed(0, ms(0));
+    failed(&board, 0, 0);
     assert!(!board.probed(0, ms(1000), Duration::from_micros(250)));
     assert_eq!(board.health(0).latency, Some(Duration::from_micros(250)));
     assert!(board.probed(0, ms(2000), Duration::from_micros(90)));
@@ -161,7 +187,7 @@ fn drained_and_down_are_two_facts() {
     board.drain(0, true);
     assert_eq!(facts(), (true, false));
     assert!(board.is_up(0, ms(0)) && !board.is_drained(1));
-    board.failed(0, ms(0));
+    failed(&board, 0, 0);
     assert_eq!(facts(), (true, true));
     // It is looked at like any other, so that it can be used as soon as it is wanted again.
     assert_eq!(board.claim_probe(ms(1000), INTERVAL), Some(0));
@@ -177,7 +203,7 @@ fn drained_and_down_are_two_facts() {
 fn a_node_has_hung_until_it_answers_or_refuses() {
     let board = alone();
     assert!(!board.has_hung(0));
-    board.failed(0, ms(0));
+    failed(&board, 0, 0);
     board.set_hung(0, true);
     assert!(board.has_hung(0) && !board.has_hung(1));
     board.set_hung(0, false);
@@ -193,7 +219,7 @@ fn a_node_has_hung_until_it_answers_or_refuses() {
 fn a_probe_is_for_one_caller_in_each_interval() {
     let board = alone();
     assert_eq!(board.claim_probe(ms(0), INTERVAL), None, "all are up");
-    board.failed(1, ms(0));
+    failed(&board, 1, 0);
     // The failure was a look.
     assert_eq!(board.claim_probe(ms(999), INTERVAL), None);
     for at in [1000, 2000, 3500] {
@@ -201,7 +227,7 @@ fn a_probe_is_for_one_caller_in_each_interval() {
         assert_eq!(board.claim_probe(ms(at), INTERVAL), None, "{at}");
         assert_eq!(board.claim_probe(ms(at + 999), INTERVAL), None, "{at}");
     }
-    board.failed(0, ms(3500));
+    failed(&board, 0, 3500);
     let claim = || board.claim_probe(ms(4500), INTERVAL);
     assert_eq!([claim(), claim(), claim()], [Some(0), Some(1), None]);
 }
@@ -209,12 +235,12 @@ fn a_probe_is_for_one_caller_in_each_interval() {
 #[test]
 fn a_request_looks_where_nobody_else_does() {
     let board = alone();
-    board.failed(0, ms(0));
+    failed(&board, 0, 0);
     assert!(!board.is_up(0, ms(4999)));
     for at in [5000, 10_000, 15_000] {
         assert!(board.is_up(0, ms(at)), "{at}");
         assert!(!board.is_up(0, ms(at)), "{at}");
-        board.failed(0, ms(at + 500));
+        failed(&board, 0, at + 500);
         assert!(!board.is_up(0, ms(at + 4999)), "{at}");
     }
     // Once it has answered, the next look is not as far.
@@ -230,7 +256,7 @@ fn a_request_looks_where_nobody_else_does() {
 fn no_request_looks_where_somebody_probes() {
     let board = alone();
     let interval = Duration::from_secs(3);
-    board.failed(0, ms(0));
+    failed(&board, 0, 0);
     for at in (3000..60_000).step_by(3000) {
         assert_eq!(board.claim_probe(ms(at), interval), Some(0), "{at}");
         assert!(!board.is_up(0, ms(at + 2999)), "{at}");
@@ -269,7 +295,7 @@ fn of_many_processes_one_is_told_and_one_looks() {
         })
     };
     let looks = |at| count(&|board, node| board.is_up(node, ms(at)));
-    assert_eq!(count(&|board, node| board.failed(node, ms(0))), nodes, "taken down");
+    assert_eq!(count(&|board, node| failed(board, node, 0)), nodes, "taken down");
     assert_eq!((looks(4999), looks(5000), looks(5000)), (0, nodes, 0), "requests that look");
     assert_eq!((probes(5999), probes(6000), probes(6000)), (0, nodes, 0), "probes");
     let back =
@@ -289,7 +315,7 @@ fn what_one_process_learns_all_know_and_those_that_come_later() {
         assert_eq!(fork.line(), "done");
     };
     in_a_fork(&|board| {
-        board.failed(0, ms(0));
+        failed(board, 0, 0);
         board.explain(0, "refused");
         board.drain(1, true);
     });
@@ -322,7 +348,7 @@ fn the_board_is_as_good_as_before_whoever_is_killed() {
                     for step in 0_u64.. {
                         let (node, at) = (random.usize(..2), at + step);
                         match random.u8(..6) {
-                            0 => _ = board.failed(node, ms(at)),
+                            0 => _ = failed(&board, node, at),
                             1 | 2 => _ = board.probed(node, ms(at), INTERVAL),
                             3 => board.drain(node, random.bool()),
                             4 => board.explain(node, &step.to_string()),
@@ -341,7 +367,7 @@ fn the_board_is_as_good_as_before_whoever_is_killed() {
         }
         at += 10_000_000;
         for node in 0..2 {
-            board.failed(node, ms(at));
+            failed(&board, node, at);
             assert!(is_down(&board, node), "{round}");
             assert_eq!(board.claim_probe(ms(at + 8000), INTERVAL), Some(node), "{round}");
             board.answered(node, ms(at + 8000));
@@ -391,7 +417,7 @@ fn without_shared_memory_each_process_has_its_own() {
     fs::write(directory(&base), "no directory").unwrap();
     for base in [base.path(), Path::new("/nowhere")] {
         let [one, other] = [(); 2].map(|()| Board::open_in(base, &NAMES));
-        assert!(one.failed(0, ms(0)) && one.failed(1, ms(0)));
+        assert!(failed(&one, 0, 0) && failed(&one, 1, 0));
         one.drain(0, true);
         assert!(one.is_drained(0) && !one.is_up(0, ms(0)) && !one.is_up(1, ms(0)));
         assert!(!other.is_drained(0) && !other.is_any_down());
@@ -437,7 +463,7 @@ fn a_damaged_or_foreign_file_is_replaced() {
 fn a_file_that_is_gone_is_made_again() {
     let base = base();
     let old = Board::open_in(base.path(), &NAMES);
-    old.failed(0, ms(0));
+    failed(&old, 0, 0);
     fs::remove_file(file(&base)).unwrap();
     let new = Board::open_in(base.path(), &NAMES);
     assert!(is_down(&old, 0) && !is_down(&new, 0));
@@ -468,7 +494,7 @@ fn any_bytes_become_a_board_again() {
             let Health { is_down, reason, .. } = board.health(node);
             *(if is_down { &mut down } else { &mut up }) += 1;
             assert!(!reason.is_some_and(|text| text.contains(char::is_control)), "{round}");
-            assert_eq!(board.failed(node, ms(0)), !is_down, "{round}");
+            assert_eq!(failed(&board, node, 0), !is_down, "{round}");
         }
         // A minute is the longest interval, and eight of them the longest pause.
         let pause = 8 * 60_000;
@@ -493,7 +519,7 @@ fn pools_share_what_they_have_in_common() {
     let base = base();
     let (one, other) =
         (Board::open_in(base.path(), &[7, 8, 9]), Board::open_in(base.path(), &[9, 10, 7]));
-    one.failed(2, ms(0));
+    failed(&one, 2, 0);
     other.drain(2, true);
     assert_eq!([0, 1, 2].map(|node| is_down(&other, node)), [true, false, false]);
     assert_eq!([0, 1, 2].map(|node| one.is_drained(node)), [true, false, false]);
@@ -511,21 +537,21 @@ fn when_all_slots_are_in_use_the_node_goes_that_nobody_has_opened_for_longest() 
     let names: Vec<u64> = (1..=SLOTS).map(name).collect();
     let old = Board::open_in(base.path(), &names);
     for node in 0..names.len() {
-        assert!(old.failed(node, ms(0)), "{node}");
+        assert!(failed(&old, node, 0), "{node}");
     }
     old.drain(0, true);
     let kept = Board::open_in(base.path(), &[name(2)]);
     let new = Board::open_in(base.path(), &[name(1000)]);
     assert!(!new.is_any_down());
     assert!(is_shared(&base, name(1000)));
-    assert!(new.failed(0, ms(0)));
+    assert!(failed(&new, 0, 0));
     // The first is drained, and the second was opened again: it is the third.
     let lost = Board::open_in(base.path(), &[name(1), name(2), name(4)]);
     assert_eq!([0, 1, 2].map(|node| is_down(&lost, node)), [true; 3]);
     assert!(lost.is_drained(0) && is_down(&kept, 0));
     assert!(!is_down(&old, 2), "the other node's failure is taken for its own");
     // It goes on alone.
-    assert!(old.failed(2, ms(0)) && !old.is_up(2, ms(0)));
+    assert!(failed(&old, 2, 0) && !old.is_up(2, ms(0)));
     assert!(!old.answered(2, ms(100)) && old.answered(2, ms(200)));
     assert!(is_down(&new, 0));
 }
@@ -537,7 +563,7 @@ fn a_node_for_which_there_is_no_slot_is_each_processs_own() {
     let all = Board::open_in(base.path(), &names);
     (0..names.len()).for_each(|node| all.drain(node, true));
     let [one, other] = [(); 2].map(|()| Board::open_in(base.path(), &[513, 7]));
-    assert!(one.failed(0, ms(0)) && one.failed(1, ms(0)));
+    assert!(failed(&one, 0, 0) && failed(&one, 1, 0));
     assert!(!one.is_up(0, ms(0)));
     assert_eq!([is_down(&other, 0), is_down(&other, 1)], [false, true]);
 }

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 use support::pool::{PoolSite, Process, lock_key};
 use support::proxy::{Fault, Place};
-use support::{age, digest, id};
+use support::{Request, age, digest, id};
 
 /// A pool whose sessions are kept on this machine while no node answers.
 struct Site(PoolSite);
@@ -302,26 +302,92 @@ fn what_was_destroyed_during_an_outage_stays_destroyed() {
     assert!(site.record(&again).unwrap().is_tombstone);
 }
 
-/// A request may be the last to notice that a node answers again: it has asked too early, and then
-/// others were faster.
+/// Who was told that no node answers, and had asked before one did, must not go on with what this
+/// machine had: others may have moved it since. However many there are, the outage stays over.
 #[test]
 fn who_has_asked_before_the_end_of_an_outage_asks_again() {
     let Some(site) = Site::start(1) else { return };
-    let process = site.process();
-    let shop = site.id();
-    site.put(&process, &shop, b"pool");
+    let (process, shop) = (site.process(), site.id());
     site.cut_off();
-    change(&process, &site.id(), b"", b"local");
+    change(&process, &shop, b"", b"x");
     site.reach();
-    assert_eq!(process.request().peek(&shop), b"pool");
-    let proxy = site.proxy();
-    proxy.cut();
-    proxy.wait_for("the cut", |counts| counts.open == 0);
-    // A connection is made once more where one was cut.
-    proxy.plan(Place::Reply(0), Fault::CutBefore);
-    proxy.plan(Place::Reply(1), Fault::CutBefore);
-    assert_eq!(process.request().open(&shop), b"pool");
-    assert_eq!(proxy.counts().faults, 2);
+    let (proxy, board) = (site.proxy(), Board::open(&Cluster::names(&site.addresses())));
+    let before = proxy.counts_of_each().len();
+    proxy.plan(Place::EveryRequest, Fault::Swallow);
+    let add_one = |mut request: Request| {
+        let count = request.open(&shop).len();
+        request.write(&shop, &vec![b'x'; count + 1]).unwrap();
+        request.close();
+    };
+    let count = |process: &Process| {
+        [Counter::LocalMoved, Counter::LocalDropped].map(|counter| process.count(counter))
+    };
+    thread::scope(|scope| {
+        let late = [300, 600].map(|patience_ms| {
+            let patience = Duration::from_millis(patience_ms);
+            let settings = Settings {
+                connect_timeout: patience,
+                request_timeout: patience,
+                ..site.settings.clone()
+            };
+            let (site, add_one) = (&site, &add_one);
+            scope.spawn(move || {
+                let process = site.process();
+                add_one(process.request_with(&settings));
+                count(&process)
+            })
+        });
+        support::wait_for("two who are not answered", || {
+            let asked = &proxy.counts_of_each()[before..];
+            asked.iter().filter(|connection| connection.faults > 0).count() == 2
+        });
+        proxy.heal();
+        add_one(process.request());
+        // Nor do they rely on a board that has heard of it: some machines have none to share.
+        let now = System.uptime();
+        board.failed(0, now, now);
+        board.set_hung(0, true);
+        let [first, second] = late.map(|late| late.join().unwrap());
+        let own = count(&process);
+        assert_eq!([0, 1].map(|index| first[index] + second[index] + own[index]), [1, 0]);
+    });
+    board.answered(0, System.uptime());
+    assert_eq!(process.request().peek(&shop), b"xxxx");
+}
+
+/// Nobody can say that there is no session of some id while one of two nodes is silent and the
+/// other has lost what it had. Requests for those that there are end the outage all the time.
+#[test]
+fn an_outage_for_some_sessions_is_none_for_others() {
+    let Some(mut site) = Site::start(2) else { return };
+    site.settings.replicas = 2;
+    site.0.nodes[0].server.restart();
+    let silent = &site.nodes[1].proxy;
+    silent.refuse();
+    silent.cut();
+    silent.wait_for("the cut", |counts| counts.open == 0);
+    let (process, shop) = (site.process(), site.id());
+    let mut request = process.request();
+    request.open_fresh(&shop).unwrap();
+    request.write(&shop, b"in the pool").unwrap();
+    request.close();
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let process = site.process();
+            while !is_done.load(Ordering::SeqCst) {
+                assert_eq!(process.request().open(&shop), b"in the pool");
+            }
+        });
+        let process = site.process();
+        for _ in 0..50 {
+            let unknown = site.id();
+            change(&process, &unknown, b"", b"x");
+            change(&process, &unknown, b"x", b"xx");
+        }
+        is_done.store(true, Ordering::SeqCst);
+        assert_eq!(process.count(Counter::LocalSessions), 100);
+    });
 }
 
 #[test]

@@ -183,9 +183,12 @@ impl Shared {
         };
         if let Some(node) = board.claim_probe(world.uptime(), probe_interval) {
             let mut known = Node::new(self.nodes[node].clone());
+            let asked = world.uptime();
             match known.connect(&*world, &timeouts).await {
                 Ok(()) => _ = board.answered(node, world.uptime()),
-                Err(failure) if failure.is_of_the_node() => _ = board.failed(node, world.uptime()),
+                Err(failure) if failure.is_of_the_node() => {
+                    board.failed(node, asked, world.uptime());
+                }
                 // Who stood still has seen nothing, as in a process's own look.
                 Err(_) => {}
             }
