@@ -123,7 +123,7 @@ impl Cluster {
             // Forgotten since it was read: it is stored again, as if it were new.
             Ok(false) => {
                 (holding.base, holding.read) = (None, None);
-                holding.seats = vec![Seat::new(holding.seats[0].node)];
+                holding.seats = vec![Seat::new(holding.seats[0].node, Instant::now())];
                 self.held.push(holding);
                 Ok(false)
             }
@@ -674,9 +674,8 @@ impl Cluster {
                 }
                 // Where no connection stands, the board's word is as good as waiting. Without
                 // another node to turn to, it is tried all the same.
-                let is_known_dead = self.copies > 1
-                    && self.nodes[node].link().is_none()
-                    && !self.board.is_up(node, self.world.uptime());
+                let is_known_dead =
+                    self.copies > 1 && self.nodes[node].link().is_none() && !self.is_up(node);
                 let taken = match is_known_dead {
                     true => Err(self.no_node(&holding.digest, holding.stage, None, &[node])),
                     false => self.take_seat(holding, index, &mut None).await,

@@ -11,8 +11,9 @@
 
 use crate::error::shown;
 use crate::machine::{self, Identity, Process, process_id};
+use crate::session::id::hex;
+use crate::wire::put;
 use rustix::process::Pid;
-use std::io::Write;
 use std::sync::OnceLock;
 
 /// Who a lock belongs to.
@@ -98,8 +99,12 @@ impl Signature {
     /// The value of a lock.
     pub fn sign(&self, token: u128, since_s: u64) -> Vec<u8> {
         let mut value = Vec::with_capacity(64 + self.text.len());
-        write!(value, "1 {token:032x} {since_s} {}", self.text)
-            .expect("a Vec takes all that is written");
+        value.extend_from_slice(b"1 ");
+        value.extend(token.to_be_bytes().into_iter().flat_map(hex));
+        value.push(b' ');
+        put(since_s, &mut value);
+        value.push(b' ');
+        value.extend_from_slice(self.text.as_bytes());
         value
     }
 }

@@ -463,27 +463,34 @@ impl Cluster {
 
     /// All nodes, in the order in which they are to keep a session.
     fn list(&self, digest: &Digest) -> Vec<usize> {
+        if self.nodes.len() == 1 {
+            return vec![0];
+        }
         self.ring.preference(self.ring.position(&digest.to_hex())).collect()
+    }
+
+    /// Whether a node answers, as far as this machine knows; see [`Board::is_up`]. The clock is
+    /// read only where one is down.
+    fn is_up(&self, node: usize) -> bool {
+        !self.board.is_down(node) || self.board.is_up(node, self.world.uptime())
     }
 
     /// Whether a node is to be used, as far as this machine knows.
     fn is_usable(&self, node: usize) -> bool {
-        !self.board.is_drained(node) && self.board.is_up(node, self.world.uptime())
+        !self.board.is_drained(node) && self.is_up(node)
     }
 
     /// Whether a node may have what others do not, and need not be waited for in vain. One that has
     /// begun to answer may have been given it while no other did.
     fn is_worth_asking(&self, node: usize) -> bool {
-        self.board.is_up(node, self.world.uptime()) || self.board.is_recovering(node)
+        self.is_up(node) || self.board.is_recovering(node)
     }
 
     /// The next node of a list to be used, of those that are not `taken`. A drained one is better
     /// than none, and so is one that has begun to answer.
     fn next_usable(&self, list: &[usize], taken: impl Fn(usize) -> bool) -> Option<usize> {
         let others = || list.iter().copied().filter(|node| !taken(*node));
-        let is_drained_and_up = |node: &usize| {
-            self.board.is_drained(*node) && self.board.is_up(*node, self.world.uptime())
-        };
+        let is_drained_and_up = |node: &usize| self.board.is_drained(*node) && self.is_up(*node);
         let usable = others().find(|node| self.is_usable(*node));
         let usable = usable.or_else(|| others().find(is_drained_and_up));
         usable.or_else(|| others().find(|node| self.board.is_recovering(*node)))
@@ -601,7 +608,7 @@ impl Cluster {
     fn ttl(&self, seconds: Option<u64>) -> Ttl {
         match seconds {
             None => Ttl::UNLIMITED,
-            Some(seconds) => Ttl::new(Duration::from_secs(seconds), self.world.now()),
+            Some(seconds) => Ttl::new(Duration::from_secs(seconds), || self.world.now()),
         }
     }
 
@@ -801,7 +808,7 @@ impl Cluster {
 
     /// A node has answered what it was asked.
     fn answered(&mut self, node: usize) {
-        if self.board.answered(node, self.world.uptime()) {
+        if self.board.is_down(node) && self.board.answered(node, self.world.uptime()) {
             let address = self.nodes[node].address();
             self.notices.push(format!("node {address} is back"));
         }

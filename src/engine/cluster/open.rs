@@ -41,8 +41,7 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(settings: &Settings) -> Self {
-        let started = Instant::now();
+    fn new(settings: &Settings, started: Instant) -> Self {
         Self {
             started,
             deadline: started + settings.lock_wait,
@@ -93,21 +92,22 @@ impl Cluster {
         if set.is_empty() {
             return Err(self.no_node(digest, stage, None, &list));
         }
+        let (now, now_us) = (Instant::now(), self.now_us());
         let mut holding = Holding {
             digest: *digest,
-            lock_value: self.lock_value(token, script),
+            lock_value: self.lock_value(token, script, now_us / 1_000_000),
             token,
             lease: settings.lock_lease,
             timeouts: timeouts(settings),
             list,
-            seats: set.into_iter().map(Seat::new).collect(),
+            seats: set.into_iter().map(|node| Seat::new(node, now)).collect(),
             silent: Vec::new(),
             failure: None,
             base: None,
             damage: None,
             read: None,
-            granted: Instant::now(),
-            granted_us: self.now_us(),
+            granted: now,
+            granted_us: now_us,
             ticket: None,
             stage,
         };
@@ -116,15 +116,15 @@ impl Cluster {
             self.held.push(holding);
             return Ok(Duration::ZERO);
         }
-        let mut patience = Patience::new(settings);
+        let mut patience = Patience::new(settings, now);
         match self.obtain(&mut holding, &mut patience).await {
             Ok(()) => {
                 if let Some(ticket) = &holding.ticket {
                     ticket.hold();
                 }
                 self.held.push(holding);
-                let waited = patience.started.elapsed();
-                Ok(if patience.has_waited { waited } else { Duration::ZERO })
+                let waited = patience.has_waited.then(|| patience.started.elapsed());
+                Ok(waited.unwrap_or_default())
             }
             Err(error) => {
                 self.give_back(holding).await;
@@ -168,8 +168,7 @@ impl Cluster {
     }
 
     /// What a lock of this process holds while it runs `script`.
-    fn lock_value(&mut self, token: u128, script: &[u8]) -> Vec<u8> {
-        let since_s = self.now_s();
+    fn lock_value(&mut self, token: u128, script: &[u8], since_s: u64) -> Vec<u8> {
         let known = self.signature.take().filter(|signature| signature.is_of(script));
         let signature = known.unwrap_or_else(|| Signature::of(script));
         self.signature.insert(signature).sign(token, since_s)
@@ -870,7 +869,7 @@ impl Holding {
     pub(super) fn seat(&mut self, node: usize) {
         let rank = |node| self.list.iter().position(|listed| *listed == node);
         let place = self.seats.partition_point(|seat| rank(seat.node) < rank(node));
-        self.seats.insert(place, Seat::new(node));
+        self.seats.insert(place, Seat::new(node, Instant::now()));
     }
 
     /// Whether a node has a part in it, or has failed to take one.
@@ -880,7 +879,7 @@ impl Holding {
 
     /// The life of its lock, as a node is told.
     pub(super) fn lock_ttl(&self, cluster: &Cluster) -> Ttl {
-        Ttl::new(self.lease, cluster.world.now())
+        Ttl::new(self.lease, || cluster.world.now())
     }
 
     /// Whether all of its nodes have the same record, so that no other one need be asked.
@@ -901,7 +900,7 @@ impl Holding {
 }
 
 impl Seat {
-    pub(super) fn new(node: usize) -> Self {
+    pub(super) fn new(node: usize, now: Instant) -> Self {
         Self {
             node,
             link: None,
@@ -909,7 +908,7 @@ impl Seat {
             cas: None,
             stamp: None,
             read: None,
-            known: Instant::now(),
+            known: now,
             copy: None,
             part: Part::Due,
         }

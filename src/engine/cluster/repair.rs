@@ -220,8 +220,7 @@ impl Cluster {
         let mut to_ask: Vec<usize> = list.iter().copied().take(2 * self.copies - 1).collect();
         to_ask.extend(seen);
         // Those that are down, or fall silent now, are replaced by the next ones in the list.
-        let mut up: Vec<usize> =
-            list.into_iter().filter(|node| self.board.is_up(*node, self.world.uptime())).collect();
+        let mut up: Vec<usize> = list.into_iter().filter(|node| self.is_up(*node)).collect();
         let mut looks: Vec<Look> = Vec::new();
         let mut has_asked = vec![false; self.nodes.len()];
         let targets = loop {
@@ -314,7 +313,7 @@ impl Cluster {
         let now_s = self.now_s();
         match time_left {
             Some(Duration::MAX) => Ttl::UNLIMITED,
-            Some(left) => Ttl::new(left, self.world.now()),
+            Some(left) => Ttl::new(left, || self.world.now()),
             None => {
                 let kept_s = record.kept_s(now_s);
                 self.ttl(kept_s.map(|kept_s| kept_s.min(record.end_s.saturating_sub(now_s))))

@@ -190,6 +190,11 @@ impl Board {
         slot.claim(state, ms(now), intervals, slot.look().interval)
     }
 
+    /// Whether a node is down. Costs a load.
+    pub fn is_down(&self, node: usize) -> bool {
+        self.slot(node).state().is_down
+    }
+
     /// Whether a node that is down has answered since it last failed: not to be trusted yet, but
     /// better than none.
     pub fn is_recovering(&self, node: usize) -> bool {

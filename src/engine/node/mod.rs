@@ -420,9 +420,10 @@ impl Node {
     ) -> Result<Vec<Answer>, Failure> {
         let connection = self.connection.as_mut().expect("what was sent keeps it open");
         self.round_trips += 1;
-        let left = self.deadline.saturating_duration_since(Instant::now()).max(LATE_ANSWER_GRACE);
+        let now = Instant::now();
+        let left = self.deadline.saturating_duration_since(now).max(LATE_ANSWER_GRACE);
         connection.set_patience(left);
-        let deadline = Instant::now() + left;
+        let deadline = now + left;
         let result = timeout_at(deadline, connection.receive(world, &mut self.late)).await;
         let answers = self.judge(result, timeouts);
         self.take_birth();

@@ -89,14 +89,18 @@ impl Digest {
 
     /// Lower-case hexadecimal.
     pub fn to_hex(self) -> [u8; Self::HEX_BYTES] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = [0; Self::HEX_BYTES];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
+        let mut digits = [0; Self::HEX_BYTES];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&hex(byte));
         }
-        hex
+        digits
     }
+}
+
+/// A byte's two lower-case hexadecimal digits.
+pub(crate) fn hex(byte: u8) -> [u8; 2] {
+    // Reckoned, not looked up: many bytes are done at once then.
+    [byte >> 4, byte & 15].map(|digit| digit + if digit < 10 { b'0' } else { b'a' - 10 })
 }
 
 /// The first eight digits: enough for an operator to find the file, and no way back to the id.

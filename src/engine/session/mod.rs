@@ -384,7 +384,7 @@ impl Session {
         let started = Instant::now();
         let waited_us = self.stats.lock_wait_us;
         let found = match access {
-            Access::Locked if self.settings.lock => self.load_locked(digest, open),
+            Access::Locked if self.settings.lock => self.load_locked(digest, open, started),
             Access::Locked | Access::Unlocked => self.load_unlocked(digest, open),
         };
         let waited_us = self.stats.lock_wait_us - waited_us;
@@ -392,7 +392,12 @@ impl Session {
         found
     }
 
-    fn load_locked(&mut self, digest: &Digest, open: Open) -> Result<Option<Found>> {
+    fn load_locked(
+        &mut self,
+        digest: &Digest,
+        open: Open,
+        started: Instant,
+    ) -> Result<Option<Found>> {
         if self.is_forked() {
             self.forget_inherited();
             self.owner = process_id();
@@ -407,7 +412,7 @@ impl Session {
         loop {
             let mut locked = match held.take() {
                 Some(locked) => locked,
-                None => match self.lock(digest, open)? {
+                None => match self.lock(digest, open, started)? {
                     Some(locked) => locked,
                     None => return Ok(None),
                 },
@@ -428,13 +433,13 @@ impl Session {
         }
     }
 
-    fn lock(&mut self, digest: &Digest, open: Open) -> Result<Option<Locked>> {
-        let started = Instant::now();
+    /// Locks a session, for which was asked then.
+    fn lock(&mut self, digest: &Digest, open: Open, asked: Instant) -> Result<Option<Locked>> {
         let locked = self.store.lock(digest, open, &self.script, &self.settings);
         match &locked {
             Ok(locked) => self.count_wait(locked.as_ref().map_or(Duration::ZERO, Locked::waited)),
             Err(error) if error.kind() == ErrorKind::Locked => {
-                self.count_wait(started.elapsed());
+                self.count_wait(asked.elapsed());
                 self.counters.add(Counter::LockFailures, 1);
             }
             Err(_) => {}

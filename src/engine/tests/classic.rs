@@ -27,7 +27,7 @@ fn cas(number: u64) -> Cas {
 }
 
 fn ttl(seconds: u64) -> Ttl {
-    Ttl::new(Duration::from_secs(seconds), SystemTime::now())
+    Ttl::new(Duration::from_secs(seconds), SystemTime::now)
 }
 
 fn key(name: &str) -> Key<'_> {

@@ -196,7 +196,7 @@ fn a_touch_changes_the_ttl_and_not_the_cas() {
     assert!(matches!(connection.ask(touch), Reply::En(_)));
     let add = connection.add("a", b"one", Ttl::UNLIMITED);
     let stored = connection.ask_cas(add);
-    let touch = connection.touch("a", Ttl::new(Duration::from_secs(1000), SystemTime::now()));
+    let touch = connection.touch("a", Ttl::new(Duration::from_secs(1000), SystemTime::now));
     assert_eq!(connection.ask_cas(touch), stored);
     let (_, flags) = connection.value("a").expect("an item");
     assert_eq!(flags.cas, Some(stored));
@@ -241,8 +241,7 @@ fn requests_of_one_write_are_answered_in_order() {
     let Some(server) = Memcached::start(&[]) else { return };
     let mut connection = Connection::new(&server);
     // As a session is opened: the lock and the record.
-    let lock =
-        connection.add("lock", b"token", Ttl::new(Duration::from_secs(5), SystemTime::now()));
+    let lock = connection.add("lock", b"token", Ttl::new(Duration::from_secs(5), SystemTime::now));
     let get = connection.get("record");
     connection.send(&[lock, get]);
     let reply = connection.receive();
@@ -323,7 +322,7 @@ fn a_ttl_is_what_the_server_understands() {
     for span in
         [Duration::from_secs(100), month, month + Duration::from_secs(1), month * 12, Duration::MAX]
     {
-        let add = connection.add("a", b"", Ttl::new(span, now));
+        let add = connection.add("a", b"", Ttl::new(span, || now));
         let stored = connection.ask_cas(add);
         let (_, flags) = connection.value("a").expect("an item that has not ended");
         let left = flags.time_left.expect("a time");

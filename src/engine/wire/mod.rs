@@ -14,7 +14,7 @@ pub mod memcached;
 pub mod redis;
 
 /// Adds a number's decimal digits.
-fn put(number: impl itoa::Integer, out: &mut Vec<u8>) {
+pub(crate) fn put(number: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 

@@ -510,7 +510,7 @@ mod tests {
     /// All requests, with the line that each becomes.
     fn requests() -> [(Request<'static>, &'static str); 10] {
         let (key, opaque, cas) = (key(), OPAQUE, cas(u64::MAX));
-        let ttl = Ttl::new(Duration::from_secs(5), std::time::SystemTime::UNIX_EPOCH);
+        let ttl = Ttl::new(Duration::from_secs(5), || std::time::SystemTime::UNIX_EPOCH);
         let set = |value, condition| Request::Set { key, value, ttl, condition, opaque };
         let delete = |is_quiet| Request::Delete { key, cas, is_quiet, opaque };
         [
