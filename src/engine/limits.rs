@@ -39,10 +39,10 @@ pub const SWEEP_REMOVALS_MAX: u64 = 100;
 /// then must not fill the server's log.
 pub const OUTAGE_PAUSE: Duration = Duration::from_secs(60);
 
-/// How often a request asks that was told that no node answers while others got answers. Twice is
-/// enough where the nodes are back; where some answer and those of this session do not, it has to
-/// go on.
-pub const OUTAGE_TRIES: u32 = 10;
+/// How often a request asks, at most, that is told each time that no node answers while others get
+/// answers. Three times are enough where the nodes are back; where some answer and those of this
+/// session do not, it has to go on. Each time it may wait for others as long as it is allowed to.
+pub const OUTAGE_TRIES: u32 = 5;
 
 /// Shortest time between two looks of one process at whether a sweep is due, unless the last step
 /// left something to remove.

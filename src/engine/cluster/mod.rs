@@ -509,8 +509,9 @@ impl Cluster {
         if set.iter().all(|node| self.board.is_recovering(*node)) {
             // None is known to be there. Those that refuse cost nothing to ask; and what one
             // request was given by a node that begins to answer, the next must not miss.
+            let is_hopeful = self.is_hopeful && set.is_empty();
             let is_worth_it = |node: &usize| {
-                self.is_hopeful || !self.board.has_hung(*node) || self.board.is_recovering(*node)
+                is_hopeful || !self.board.has_hung(*node) || self.board.is_recovering(*node)
             };
             return list.iter().copied().filter(is_worth_it).take(self.copies).collect();
         }
@@ -779,6 +780,17 @@ impl Cluster {
 
     /// Counts a failure, tells the board, and looks at what came late.
     fn noted<T>(&mut self, node: usize, result: Result<T, Failure>) -> Result<T, Failure> {
+        let asked_ago = self.nodes[node].asked_ago();
+        self.noted_of(node, asked_ago, result)
+    }
+
+    /// The same of what the node was asked over a connection of its own.
+    fn noted_of<T>(
+        &mut self,
+        node: usize,
+        asked_ago: Duration,
+        result: Result<T, Failure>,
+    ) -> Result<T, Failure> {
         self.take_late(node);
         let Err(failure) = &result else { return result };
         self.counters.add(
@@ -792,7 +804,7 @@ impl Cluster {
         );
         if failure.is_of_the_node() {
             let now = self.world.uptime();
-            let asked = now.saturating_sub(self.nodes[node].asked_ago());
+            let asked = now.saturating_sub(asked_ago);
             let verdict = self.board.failed(node, asked, now);
             if verdict != Verdict::Outdated {
                 self.board.set_hung(node, failure.is_timeout());

@@ -202,6 +202,12 @@ impl Board {
         state.is_down && state.mark != 0
     }
 
+    /// Whether a node that was down has answered, and was good or back since, after it was asked
+    /// for something then.
+    pub fn has_answered_since(&self, node: usize, asked: Duration, now: Duration) -> bool {
+        self.slot(node).state().is_since(ms(asked), ms(now))
+    }
+
     /// When a node that is down was taken down.
     pub fn down_since(&self, node: usize) -> Option<Duration> {
         let slot = self.slot(node);
@@ -251,7 +257,7 @@ impl Board {
     /// A node has not answered what it was asked then.
     pub fn failed(&self, node: usize, asked: Duration, now: Duration) -> Verdict {
         let (slot, asked, now) = (self.slot(node), ms(asked), ms(now));
-        let is_outdated = |state: State| state.mark != 0 && (asked..=now).contains(&state.mark);
+        let is_outdated = |state: State| state.is_since(asked, now);
         let before = slot.update(|state| {
             if is_outdated(state) {
                 return None;
@@ -509,6 +515,12 @@ impl State {
             false => 0,
         };
         Self { is_down: true, flaps, failures, mark: 0 }
+    }
+
+    /// Whether its mark is of then or later. Others may have set it since the caller has read the
+    /// clock; far ahead, it is one of a clock that stands elsewhere.
+    fn is_since(self, then: u64, now: u64) -> bool {
+        self.mark >= then && self.mark < now.saturating_add(ms(BOARD_FLAP))
     }
 
     /// In milliseconds.

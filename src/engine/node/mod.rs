@@ -458,7 +458,10 @@ impl Node {
         if !self.connection.as_ref().is_some_and(Connection::owes_answers) {
             return Ok(());
         }
+        let asked = self.asked;
         self.allow(timeouts.request);
+        // What is waited for was asked before.
+        self.asked = asked;
         let connection = self.connection.as_mut().expect("it owes answers");
         self.round_trips += u64::from(!connection.has_input());
         let result = timeout_at(self.deadline, connection.settle(world, &mut self.late)).await;

@@ -11,13 +11,15 @@
 //!   nothing of the session; otherwise it is given up for what the pool has.
 //! * A session that is destroyed during an outage leaves a *grave*: a file named by the complement
 //!   of its digest. Whoever of this machine wants the session next destroys it in the pool first.
-//! * The state is a file without bytes. Modified: when the last outage began. Accessed: when a node
-//!   was first seen to answer, which ended it or the one before it; the same as modified, as files
-//!   are made: none has ended yet. Writable: it goes on. It is per machine and user, so an outage
-//!   is told once, however many processes run into it.
+//! * The state is a file without bytes. Writable: the outage goes on. Modified: when it began.
+//!   Accessed: when it ended, which is when a node was first seen to answer; that is counted from
+//!   the start of the machine, so that no clock that is set matters, and any other access is one in
+//!   a far future. It is per machine and user, so an outage is told once, however many processes
+//!   run into it.
 //! * From its end on, sessions are in the pool. Whoever was told that no node answers, and had
 //!   asked before, is *too late*: it neither begins the outage again nor uses a stand-in, but asks
-//!   again.
+//!   again. So does who would be the first to begin one: others may have been answered meanwhile,
+//!   and have left no trace, as there was no outage to be ended.
 
 use super::id::Digest;
 use super::store::Found;
@@ -25,9 +27,9 @@ use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::limits::OUTAGE_PAUSE;
 use crate::local::{self, Open, Used};
+use crate::node::{System, World};
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps};
-use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::io::{Errno, retry_on_intr};
 use std::cell::{OnceCell, RefCell};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -57,18 +59,13 @@ pub(super) struct Outage {
     pub(super) is_first: bool,
 }
 
-/// A moment, by the clock of files. They are told it: by themselves they know no more than the last
-/// tick, several milliseconds ago.
+/// One of the times that a request asks the pool for the same thing.
 #[derive(Clone, Copy)]
-pub(super) struct Moment(Timespec);
-
-impl Moment {
-    /// Nobody asks too early for it.
-    pub(super) const END: Self = Self(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
-
-    pub(super) fn now() -> Self {
-        Self(clock_gettime(ClockId::Realtime))
-    }
+pub(super) struct Attempt {
+    /// When, as [`World::uptime`](crate::node::World::uptime); beyond all if it is not to be too
+    /// late.
+    pub(super) asked: Duration,
+    pub(super) is_first: bool,
 }
 
 /// A session that was kept on this machine, locked.
@@ -114,10 +111,10 @@ impl Refuge {
         self.notices.take()
     }
 
-    /// No node has answered what was `asked` then, as `why` says. None if that is too late.
-    pub(super) fn enter(&self, asked: Moment, why: &Error) -> Result<Option<Outage>> {
+    /// No node has answered, as `why` says. None if that is too late, or has to be confirmed.
+    pub(super) fn enter(&self, attempt: Attempt, why: &Error) -> Result<Option<Outage>> {
         self.store()?;
-        let outage = self.begin(asked).map_err(|error| self.failed(error))?;
+        let outage = self.begin(attempt).map_err(|error| self.failed(error))?;
         if outage.is_some_and(|outage| outage.is_first) {
             self.notices.borrow_mut().push(format!(
                 "{why}. Until a node answers, this machine keeps sessions in {} \
@@ -128,19 +125,23 @@ impl Refuge {
         Ok(outage)
     }
 
-    fn begin(&self, asked: Moment) -> rustix::io::Result<Option<Outage>> {
-        let (file, mut is_first) = self.open_state()?;
+    fn begin(&self, attempt: Attempt) -> rustix::io::Result<Option<Outage>> {
+        let may_begin = !attempt.is_first;
+        let Some((file, mut is_first)) = self.open_state(may_begin)? else { return Ok(None) };
         let mut stat = rustix::fs::fstat(&file)?;
-        let is_to_begin = |stat: &Stat| !goes_on(stat) && !has_ended_since(stat, asked);
+        if !goes_on(&stat) && !may_begin {
+            return Ok(None);
+        }
+        let is_to_begin = |stat: &Stat| !goes_on(stat) && !has_ended_since(stat, attempt.asked);
         if is_to_begin(&stat) {
             // One process says when an outage begins. The lock goes with the file.
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+            retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))?;
             stat = rustix::fs::fstat(&file)?;
             if is_to_begin(&stat) {
                 // A node that answers now and then makes no new outage each time.
-                let ended = Duration::from_secs(u64::try_from(stat.st_atime).unwrap_or(0));
-                let ended = SystemTime::UNIX_EPOCH + ended;
-                is_first = ended.elapsed().is_ok_and(|since| since >= OUTAGE_PAUSE);
+                let changed = Duration::from_secs(u64::try_from(stat.st_ctime).unwrap_or(0));
+                let changed = SystemTime::UNIX_EPOCH + changed;
+                is_first = changed.elapsed().is_ok_and(|since| since >= OUTAGE_PAUSE);
                 if is_first {
                     let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
                     let times = Timestamps { last_access: OMIT, last_modification: now };
@@ -150,22 +151,23 @@ impl Refuge {
                 stat = rustix::fs::fstat(&file)?;
             }
         }
-        let is_too_late = has_ended_since(&stat, asked);
+        let is_too_late = has_ended_since(&stat, attempt.asked);
         Ok((is_first || !is_too_late).then(|| Outage { began: Used::of(&stat), is_first }))
     }
 
-    /// The state, and whether it was just made.
-    fn open_state(&self) -> rustix::io::Result<(OwnedFd, bool)> {
+    /// The state, and whether it was just made; none if it is not there and is not to be made.
+    fn open_state(&self, may_make: bool) -> rustix::io::Result<Option<(OwnedFd, bool)>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         loop {
             match rustix::fs::open(&self.state, flags, Mode::empty()) {
-                Err(Errno::NOENT) => {}
-                found => return Ok((found?, false)),
+                Err(Errno::NOENT) if may_make => {}
+                Err(Errno::NOENT) => return Ok(None),
+                found => return Ok(Some((found?, false))),
             }
             let flags = flags | OFlags::CREATE | OFlags::EXCL;
             match rustix::fs::open(&self.state, flags, Mode::RUSR | Mode::WUSR) {
                 Err(Errno::EXIST) => {}
-                made => return Ok((made?, true)),
+                made => return Ok(Some((made?, true))),
             }
         }
     }
@@ -178,20 +180,22 @@ impl Refuge {
             stat => stat.map_err(|error| self.failed(error))?,
         };
         if goes_on(&stat) {
-            self.end(Moment::now()).map_err(|error| self.failed(error))?;
+            self.end(System.uptime()).map_err(|error| self.failed(error))?;
         }
         Ok(Some(Used::of(&stat)))
     }
 
-    fn end(&self, Moment(now): Moment) -> rustix::io::Result<()> {
+    fn end(&self, now: Duration) -> rustix::io::Result<()> {
         // First: whoever finds that the outage is over has to find as well when it ended.
+        let now =
+            Timespec { tv_sec: now.as_secs().cast_signed(), tv_nsec: now.subsec_nanos().into() };
         let times = Timestamps { last_access: now, last_modification: OMIT };
         rustix::fs::utimensat(CWD, &self.state, &times, AtFlags::SYMLINK_NOFOLLOW)?;
         rustix::fs::chmod(&self.state, Mode::RUSR)
     }
 
     /// Whether a node was seen to answer since then, so that whoever has asked before is too late.
-    pub(super) fn has_ended_since(&self, asked: Moment) -> Result<bool> {
+    pub(super) fn has_ended_since(&self, asked: Duration) -> Result<bool> {
         let stat = rustix::fs::lstat(&self.state).map_err(|error| self.failed(error))?;
         Ok(has_ended_since(&stat, asked))
     }
@@ -335,13 +339,16 @@ fn goes_on(stat: &Stat) -> bool {
     Mode::from_raw_mode(stat.st_mode).contains(Mode::WUSR)
 }
 
-/// Whether an outage with this state has ended since then. An end that is still to come is one of a
-/// clock that was set back.
-fn has_ended_since(stat: &Stat, Moment(asked): Moment) -> bool {
-    let ended = Timespec { tv_sec: stat.st_atime, tv_nsec: stat.st_atime_nsec as _ };
-    let began = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as _ };
-    let Moment(now) = Moment::now();
-    ended != began && (asked..=now).contains(&ended)
+/// Whether an outage with this state has ended since then.
+fn has_ended_since(stat: &Stat, asked: Duration) -> bool {
+    let ended = Duration::new(
+        u64::try_from(stat.st_atime).unwrap_or(0),
+        u32::try_from(stat.st_atime_nsec).unwrap_or(0),
+    );
+    // Some file systems know no less than a second.
+    let is_whole = ended.subsec_nanos() == 0;
+    let asked = if is_whole { Duration::from_secs(asked.as_secs()) } else { asked };
+    (asked..=System.uptime()).contains(&ended)
 }
 
 /// The digest of no session, as far as SHA-256 can be relied on.

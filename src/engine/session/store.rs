@@ -1,7 +1,7 @@
 //! Where sessions are kept, seen from a request: this machine's disk, or the nodes of a pool.
 
 use super::id::{Digest, SessionId};
-use super::refuge::{Moment, Outage, Refuge, StandIn};
+use super::refuge::{Attempt, Outage, Refuge, StandIn};
 use crate::cluster::{self, Cluster, Copy, Origin, Stamp};
 use crate::config::save_path::{NodeAddress, SavePath};
 use crate::config::{OnOutage, Placement, Settings};
@@ -501,14 +501,15 @@ impl Pool {
         Ok(found)
     }
 
-    /// Has something asked and done, again while that was [too late](Pool::or_here).
-    fn ask<T>(&self, mut ask: impl FnMut(Moment) -> Result<Option<T>>) -> Result<T> {
-        let mut done = ask(Moment::now());
+    /// Has something asked and done, again as long as that comes to [nothing](Pool::or_here).
+    fn ask<T>(&self, mut ask: impl FnMut(Attempt) -> Result<Option<T>>) -> Result<T> {
+        let mut done = ask(Attempt { asked: System.uptime(), is_first: true });
         if matches!(done, Ok(None)) {
             let live = self.make_live()?;
             live.cluster().set_hopeful(true);
             for tries in 2..=OUTAGE_TRIES {
-                done = ask(if tries < OUTAGE_TRIES { Moment::now() } else { Moment::END });
+                let asked = if tries < OUTAGE_TRIES { System.uptime() } else { Duration::MAX };
+                done = ask(Attempt { asked, is_first: false });
                 if !matches!(done, Ok(None)) {
                     break;
                 }
@@ -518,14 +519,15 @@ impl Pool {
         done.map(|done| done.expect("nothing is too late after the last try"))
     }
 
-    /// Does on this machine what found no node when it was `asked` for, if the settings say so;
-    /// `here` is told when the outage began.
+    /// Does on this machine what has found no node, if the settings say so; `here` is told when the
+    /// outage began.
     ///
     /// None if a node has answered others meanwhile: it is too late then to do it here, for the
-    /// session may be in the pool by now, and what was done counts for nothing.
+    /// session may be in the pool by now, and what was done counts for nothing. And for the first
+    /// time where there was no outage yet.
     fn or_here<T>(
         &self,
-        asked: Moment,
+        attempt: Attempt,
         result: Result<T>,
         settings: &Settings,
         here: impl FnOnce(&Refuge, Used) -> Result<T>,
@@ -538,7 +540,12 @@ impl Pool {
             }
             result => return result.map(Some),
         };
-        let done = self.refuge.enter(asked, &error).and_then(|outage| {
+        let (asked, now) = (attempt.asked, System.uptime());
+        let has_answered = |node| self.board.has_answered_since(node, asked, now);
+        if (0..self.nodes.len()).any(has_answered) {
+            return Ok(None);
+        }
+        let done = self.refuge.enter(attempt, &error).and_then(|outage| {
             let Some(Outage { began, is_first }) = outage else { return Ok(None) };
             self.counters.add(Counter::Outages, u64::from(is_first));
             let done = here(&self.refuge, began)?;
@@ -689,10 +696,10 @@ impl Store {
                 Ok(locked.map(|locked| Locked::Local(Rc::clone(store), locked)))
             }
             Self::Pool(pool) => {
-                let (locked, of_outage) = pool.ask(|asked| {
+                let (locked, of_outage) = pool.ask(|attempt| {
                     let locked = pool.lock(digest, open, script, settings);
                     let locked = locked.map(|locked| (locked, 0));
-                    pool.or_here(asked, locked, settings, |refuge, began| {
+                    pool.or_here(attempt, locked, settings, |refuge, began| {
                         let locked = refuge.lock(began, digest, open, settings)?;
                         Ok((locked.map(|(store, locked)| Locked::Local(store, locked)), 1))
                     })
@@ -713,9 +720,9 @@ impl Store {
         match self {
             Self::Local(store) => Ok(store.peek(digest, buffer, settings)?.map(Found::from)),
             Self::Pool(pool) => {
-                let (found, of_outage) = pool.ask(|asked| {
+                let (found, of_outage) = pool.ask(|attempt| {
                     let found = pool.peek(digest, buffer, settings).map(|found| (found, 0));
-                    pool.or_here(asked, found, settings, |refuge, began| {
+                    pool.or_here(attempt, found, settings, |refuge, began| {
                         Ok((refuge.peek(began, digest, buffer, settings)?, 1))
                     })
                 })?;
@@ -729,11 +736,11 @@ impl Store {
     pub(super) fn make(&self, digest: &Digest, lifetime_s: u64, settings: &Settings) -> Result<()> {
         match self {
             Self::Local(store) => store.lock(digest, Open::CreateNew, settings).map(|_| ()),
-            Self::Pool(pool) => pool.ask(|asked| {
+            Self::Pool(pool) => pool.ask(|attempt| {
                 let made = pool
                     .make_live()?
                     .run(async |cluster| cluster.make(digest, lifetime_s, settings).await);
-                pool.or_here(asked, made, settings, |refuge, began| {
+                pool.or_here(attempt, made, settings, |refuge, began| {
                     refuge.lock(began, digest, Open::CreateNew, settings).map(|_| ())
                 })
             }),
@@ -754,12 +761,12 @@ impl Store {
                 let mut locked = locked.expect("a file that is made if it is missing");
                 store.commit(&mut locked, data, lifetime_s, settings)
             }
-            Self::Pool(pool) => pool.ask(|asked| {
+            Self::Pool(pool) => pool.ask(|attempt| {
                 let stored = pool.make_live()?.run(async |cluster| {
                     cluster.overwrite(digest, data, lifetime_s, settings).await
                 });
                 pool.forget_here(&stored, digest, settings)?;
-                pool.or_here(asked, stored, settings, |refuge, began| {
+                pool.or_here(attempt, stored, settings, |refuge, began| {
                     let locked = refuge.lock(began, digest, Open::Create, settings)?;
                     let (store, mut locked) = locked.expect("a file that is made if it is missing");
                     store.commit(&mut locked, data, lifetime_s, settings)
@@ -782,11 +789,11 @@ impl Store {
                 let locked = store.lock(digest, Open::Existing, &at_once);
                 touch_file(store, locked, lifetime_s, settings)
             }
-            Self::Pool(pool) => pool.ask(|asked| {
+            Self::Pool(pool) => pool.ask(|attempt| {
                 let touched = pool.make_live()?.run(async |cluster| {
                     cluster.touch_unlocked(digest, lifetime_s, settings).await
                 });
-                pool.or_here(asked, touched, settings, |refuge, began| {
+                pool.or_here(attempt, touched, settings, |refuge, began| {
                     let locked = refuge.lock(began, digest, Open::Existing, &at_once);
                     let store = refuge.used_store().expect("it was just used");
                     let locked = locked.map(|locked| locked.map(|(_, locked)| locked));
@@ -804,12 +811,12 @@ impl Store {
     ) -> Result<()> {
         match self {
             Self::Local(store) => store.destroy(digest, settings.sync),
-            Self::Pool(pool) => pool.ask(|asked| {
+            Self::Pool(pool) => pool.ask(|attempt| {
                 let destroyed = pool
                     .make_live()?
                     .run(async |cluster| cluster.destroy(digest, lifetime_s, settings).await);
                 pool.forget_here(&destroyed, digest, settings)?;
-                pool.or_here(asked, destroyed, settings, |refuge, _| {
+                pool.or_here(attempt, destroyed, settings, |refuge, _| {
                     refuge.bury(digest, lifetime_s, settings)
                 })
             }),

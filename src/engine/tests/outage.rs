@@ -29,9 +29,14 @@ impl Site {
         Some(Self(site))
     }
 
-    /// Stores a session. Giving its lock back is not waited for, and must not be cut off.
+    /// Stores a session.
     fn put(&self, process: &Process, shop: &str, data: &[u8]) {
         process.put(shop, data);
+        self.wait_for_unlock(shop);
+    }
+
+    /// Giving a lock back is not waited for, and must not be cut off.
+    fn wait_for_unlock(&self, shop: &str) {
         for node in 0..self.nodes.len() {
             let mut raw = self.raw(node);
             support::wait_for("no lock", || raw.left_s(&lock_key(shop)).is_none());
@@ -63,6 +68,20 @@ impl Site {
                 }
             }
         }
+    }
+
+    /// Leaves so many connections unanswered, of those whom `start` starts, and no more.
+    fn leave_unanswered<T>(&self, connections: usize, start: impl FnOnce() -> T) -> T {
+        let proxy = self.proxy();
+        let before = proxy.counts_of_each().len();
+        proxy.plan(Place::EveryRequest, Fault::Swallow);
+        let started = start();
+        support::wait_for("who is not answered", || {
+            let asked = &proxy.counts_of_each()[before..];
+            asked.iter().filter(|connection| connection.faults > 0).count() == connections
+        });
+        proxy.heal();
+        started
     }
 
     /// The nodes answer again, and have nothing.
@@ -116,6 +135,12 @@ fn change(process: &Process, shop: &str, before: &[u8], after: &[u8]) {
     assert_eq!(request.open(shop), before);
     request.write(shop, after).unwrap();
     request.close();
+}
+
+/// Settings under which a request waits for so long for a node.
+fn with_patience(process: &Process, patience_ms: u64) -> Settings {
+    let patience = Duration::from_millis(patience_ms);
+    Settings { connect_timeout: patience, request_timeout: patience, ..process.settings.clone() }
 }
 
 /// What the server's log is told of an outage; of single nodes it is told besides.
@@ -311,9 +336,7 @@ fn who_has_asked_before_the_end_of_an_outage_asks_again() {
     site.cut_off();
     change(&process, &shop, b"", b"x");
     site.reach();
-    let (proxy, board) = (site.proxy(), Board::open(&Cluster::names(&site.addresses())));
-    let before = proxy.counts_of_each().len();
-    proxy.plan(Place::EveryRequest, Fault::Swallow);
+    let board = Board::open(&Cluster::names(&site.addresses()));
     let add_one = |mut request: Request| {
         let count = request.open(&shop).len();
         request.write(&shop, &vec![b'x'; count + 1]).unwrap();
@@ -323,28 +346,18 @@ fn who_has_asked_before_the_end_of_an_outage_asks_again() {
         [Counter::LocalMoved, Counter::LocalDropped].map(|counter| process.count(counter))
     };
     thread::scope(|scope| {
-        let late = [300, 600].map(|patience_ms| {
-            let patience = Duration::from_millis(patience_ms);
-            let settings = Settings {
-                connect_timeout: patience,
-                request_timeout: patience,
-                ..site.settings.clone()
-            };
+        let late = |patience_ms| {
             let (site, add_one) = (&site, &add_one);
             scope.spawn(move || {
                 let process = site.process();
-                add_one(process.request_with(&settings));
+                add_one(process.request_with(&with_patience(&process, patience_ms)));
                 count(&process)
             })
-        });
-        support::wait_for("two who are not answered", || {
-            let asked = &proxy.counts_of_each()[before..];
-            asked.iter().filter(|connection| connection.faults > 0).count() == 2
-        });
-        proxy.heal();
+        };
+        let late = site.leave_unanswered(2, || [late(300), late(600)]);
         add_one(process.request());
         // Nor do they rely on a board that has heard of it: some machines have none to share.
-        let now = System.uptime();
+        let now = System.uptime() + Duration::from_millis(1);
         board.failed(0, now, now);
         board.set_hung(0, true);
         let [first, second] = late.map(|late| late.join().unwrap());
@@ -353,6 +366,60 @@ fn who_has_asked_before_the_end_of_an_outage_asks_again() {
     });
     board.answered(0, System.uptime());
     assert_eq!(process.request().peek(&shop), b"xxxx");
+}
+
+/// Others may have been answered, and there was no outage that they could have ended.
+#[test]
+fn an_outage_does_not_begin_while_others_are_answered() {
+    let Some(site) = Site::start(1) else { return };
+    let (process, shop) = (site.process(), site.id());
+    site.put(&process, &shop, b"pool");
+    for connections in [1, 2] {
+        thread::scope(|scope| {
+            let alone = || {
+                let process = site.process();
+                let settings = with_patience(&process, 300);
+                assert_eq!(process.request_with(&settings).open(&shop), b"pool");
+                process.count(Counter::Outages)
+            };
+            let alone = site.leave_unanswered(connections, || scope.spawn(alone));
+            process.request().open(&site.id());
+            assert_eq!(alone.join().unwrap(), 0, "{connections}");
+        });
+        site.wait_for_unlock(&shop);
+    }
+    // Nor does it begin again.
+    site.cut_off();
+    change(&process, &site.id(), b"", b"local");
+    site.reach();
+    assert_eq!(process.request().peek(&shop), b"pool");
+    let proxy = site.proxy();
+    proxy.cut();
+    proxy.wait_for("the cut", |counts| counts.open == 0);
+    // A connection is made once more where one was cut.
+    proxy.reset();
+    proxy.plan(Place::Reply(0), Fault::CutBefore);
+    proxy.plan(Place::Reply(1), Fault::CutBefore);
+    assert_eq!(process.request().open(&shop), b"pool");
+    assert_eq!(proxy.counts().faults, 2);
+}
+
+#[test]
+fn who_has_waited_on_this_machine_beyond_the_end_of_an_outage_asks_again() {
+    let Some(site) = Site::start(1) else { return };
+    let (process, shop) = (site.process(), site.id());
+    site.put(&process, &shop, b"pool");
+    site.cut_off();
+    let mut holder = process.request();
+    assert_eq!(holder.open(&shop), b"");
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| site.process().request().open(&shop));
+        support::wait_for("a waiter", || support::waiters(&site.file(&shop)) == 1);
+        site.reach();
+        process.request().open(&site.id());
+        holder.close();
+        assert_eq!(waiter.join().unwrap(), b"pool");
+    });
 }
 
 /// Nobody can say that there is no session of some id while one of two nodes is silent and the
