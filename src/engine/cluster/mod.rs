@@ -411,6 +411,11 @@ impl Cluster {
         self.nodes.iter().map(Node::round_trips).sum::<u64>() - self.shared_waits
     }
 
+    /// Whether there are any [`notices`](Cluster::notices).
+    pub fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
     /// What the server's log should be told, once.
     pub fn notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
@@ -780,15 +785,15 @@ impl Cluster {
 
     /// Counts a failure, tells the board, and looks at what came late.
     fn noted<T>(&mut self, node: usize, result: Result<T, Failure>) -> Result<T, Failure> {
-        let asked_ago = self.nodes[node].asked_ago();
-        self.noted_of(node, asked_ago, result)
+        let asked = self.nodes[node].asked();
+        self.noted_of(node, asked, result)
     }
 
     /// The same of what the node was asked over a connection of its own.
     fn noted_of<T>(
         &mut self,
         node: usize,
-        asked_ago: Duration,
+        asked: Instant,
         result: Result<T, Failure>,
     ) -> Result<T, Failure> {
         self.take_late(node);
@@ -804,7 +809,7 @@ impl Cluster {
         );
         if failure.is_of_the_node() {
             let now = self.world.uptime();
-            let asked = now.saturating_sub(asked_ago);
+            let asked = now.saturating_sub(asked.elapsed());
             let verdict = self.board.failed(node, asked, now);
             if verdict != Verdict::Outdated {
                 self.board.set_hung(node, failure.is_timeout());

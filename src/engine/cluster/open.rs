@@ -669,7 +669,7 @@ impl Cluster {
             }
             look_at = Instant::now() + QUEUE_LOOK;
             let seen = watch.poke_queue(&*self.world, &holding.timeouts, &turn, limit).await;
-            match self.noted_of(node, watch.asked_ago(), seen) {
+            match self.noted_of(node, watch.asked(), seen) {
                 // The server had nobody to give it to: it has lost what waits here.
                 Ok((true, _)) => {
                     self.nodes[node].close();

@@ -310,9 +310,9 @@ impl Node {
         self.address.as_redis().is_some_and(|redis| redis.access.wait_replicas > 0)
     }
 
-    /// How long ago it was asked for what it has done, or failed to do, last.
-    pub fn asked_ago(&self) -> Duration {
-        self.asked.elapsed()
+    /// When it was asked for what it has done, or failed to do, last.
+    pub fn asked(&self) -> Instant {
+        self.asked
     }
 
     /// How often an answer was waited for.

@@ -15,6 +15,8 @@ use rustix::process::Pid;
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -239,13 +241,23 @@ pub struct Live {
     board: Arc<Board>,
     /// What probes have found, for the server's log.
     found: Mutex<Vec<String>>,
+    /// Whether there is something for the server's log.
+    has_news: AtomicBool,
     counters: &'static Counters,
 }
 
 impl Live {
     fn run<T>(&self, f: impl AsyncFnOnce(&mut Cluster) -> T) -> T {
         let mut cluster = self.cluster();
-        let mut future = pin!(f(&mut cluster));
+        let done = self.wait_for(f(&mut cluster));
+        if cluster.has_notices() {
+            self.has_news.store(true, SeqCst);
+        }
+        done
+    }
+
+    fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
         // Sockets block, so as a rule there is nothing that the runtime would have to wait for, and
         // handing it the thread costs more than all that it does.
         let entered = self.runtime.enter();
@@ -304,7 +316,7 @@ impl Live {
         match result {
             Ok(latency) => {
                 if self.board.probed(node, now, latency) {
-                    self.found().push(format!("node {address} is back"));
+                    self.tell(format!("node {address} is back"));
                 }
                 return self.board.is_recovering(node);
             }
@@ -313,7 +325,7 @@ impl Live {
                 if verdict == Verdict::Down {
                     // It had come back meanwhile.
                     self.counters.add(Counter::NodesDown, 1);
-                    self.found().push(format!("node is down: {failure}"));
+                    self.tell(format!("node is down: {failure}"));
                 }
                 if verdict != Verdict::Outdated {
                     self.board.set_hung(node, failure.is_timeout());
@@ -325,9 +337,19 @@ impl Live {
         false
     }
 
+    fn tell(&self, notice: String) {
+        self.found().push(notice);
+        self.has_news.store(true, SeqCst);
+    }
+
     /// What the server's log has to be told since the last call. What another thread is about to
-    /// add is told by the next.
+    /// add is told by the next. Costs a load, as a rule.
     pub fn notices(&self) -> Vec<String> {
+        if !self.has_news.load(SeqCst) {
+            return Vec::new();
+        }
+        // Before: what is added from now on is news again.
+        self.has_news.store(false, SeqCst);
         let mut notices = std::mem::take(&mut *self.found());
         if let Ok(mut cluster) = self.cluster.try_lock() {
             notices.extend(cluster.notices());
@@ -419,6 +441,7 @@ impl Pool {
             nodes: self.nodes.clone(),
             board: Arc::clone(&self.board),
             found: Mutex::default(),
+            has_news: AtomicBool::new(false),
             counters: self.counters,
         });
         // What a fork has inherited is left alone: the thread that renews locks may have been at
@@ -835,7 +858,7 @@ impl Store {
     pub fn with_node_down(&self) -> Option<Arc<Live>> {
         match self {
             Self::Local(_) => None,
-            Self::Pool(pool) => pool.live().filter(|live| live.has_node_down()),
+            Self::Pool(pool) => Some(pool).filter(|pool| pool.board.is_any_down())?.live(),
         }
     }
 
@@ -844,8 +867,11 @@ impl Store {
         match self {
             Self::Local(_) => Vec::new(),
             Self::Pool(pool) => {
-                let of_nodes = pool.live().map(|live| live.notices());
-                [of_nodes.unwrap_or_default(), pool.refuge.notices()].concat()
+                let live = pool.live.borrow();
+                let own = live.as_ref().filter(|(owner, _)| *owner == process_id());
+                let mut notices = own.map_or_else(Vec::new, |(_, live)| live.notices());
+                notices.extend(pool.refuge.notices());
+                notices
             }
         }
     }
