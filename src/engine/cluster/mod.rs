@@ -368,8 +368,9 @@ impl Cluster {
         self.lifetime_s = self.lifetime_s.max(if lifetime_s == 0 { u64::MAX } else { lifetime_s });
     }
 
-    /// Whether nodes that were waited for in vain are to be waited for again where no other is to
-    /// be had: another process was answered, which the board need not have heard of.
+    /// Whether nodes that were waited for in vain are to be waited for again where all of them are
+    /// down: another process may have been answered, and the board not have heard of it. Where one
+    /// answers, nobody waits for others.
     pub fn set_hopeful(&mut self, is_hopeful: bool) {
         self.is_hopeful = is_hopeful;
     }
@@ -498,7 +499,11 @@ impl Cluster {
         let is_drained_and_up = |node: &usize| self.board.is_drained(*node) && self.is_up(*node);
         let usable = others().find(|node| self.is_usable(*node));
         let usable = usable.or_else(|| others().find(is_drained_and_up));
-        usable.or_else(|| others().find(|node| self.board.is_recovering(*node)))
+        let usable = usable.or_else(|| others().find(|node| self.board.is_recovering(*node)));
+        let are_all_down = || {
+            list.iter().all(|node| self.board.is_down(*node) && !self.board.is_recovering(*node))
+        };
+        usable.or_else(|| others().next().filter(|_| self.is_hopeful && are_all_down()))
     }
 
     /// The nodes that are to keep a session, in the order of its list: the first ones that are up.
@@ -514,10 +519,8 @@ impl Cluster {
         if set.iter().all(|node| self.board.is_recovering(*node)) {
             // None is known to be there. Those that refuse cost nothing to ask; and what one
             // request was given by a node that begins to answer, the next must not miss.
-            let is_hopeful = self.is_hopeful && set.is_empty();
-            let is_worth_it = |node: &usize| {
-                is_hopeful || !self.board.has_hung(*node) || self.board.is_recovering(*node)
-            };
+            let is_worth_it =
+                |node: &usize| !self.board.has_hung(*node) || self.board.is_recovering(*node);
             return list.iter().copied().filter(is_worth_it).take(self.copies).collect();
         }
         set.sort_by_key(|node| list.iter().position(|listed| listed == node));

@@ -396,7 +396,7 @@ impl Session {
         &mut self,
         digest: &Digest,
         open: Open,
-        started: Instant,
+        mut started: Instant,
     ) -> Result<Option<Found>> {
         if self.is_forked() {
             self.forget_inherited();
@@ -430,6 +430,7 @@ impl Session {
             if open == Open::Existing {
                 return Ok(Some(Found::Ended));
             }
+            started = Instant::now();
         }
     }
 

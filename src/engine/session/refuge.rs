@@ -57,15 +57,18 @@ pub(super) struct Outage {
     pub(super) began: Used,
     /// Whether this request is the first to notice.
     pub(super) is_first: bool,
+    /// When the one before ended, in what its state says.
+    ended: Duration,
 }
 
 /// One of the times that a request asks the pool for the same thing.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt {
-    /// When, as [`World::uptime`](crate::node::World::uptime); beyond all if it is not to be too
-    /// late.
+    /// When, as [`World::uptime`](crate::node::World::uptime).
     pub(super) asked: Duration,
     pub(super) is_first: bool,
+    /// Never too late.
+    pub(super) is_last: bool,
 }
 
 /// A session that was kept on this machine, locked.
@@ -132,7 +135,8 @@ impl Refuge {
         if !goes_on(&stat) && !may_begin {
             return Ok(None);
         }
-        let is_to_begin = |stat: &Stat| !goes_on(stat) && !has_ended_since(stat, attempt.asked);
+        let is_too_late = |stat: &Stat| !attempt.is_last && has_ended_since(stat, attempt.asked);
+        let is_to_begin = |stat: &Stat| !goes_on(stat) && !is_too_late(stat);
         if is_to_begin(&stat) {
             // One process says when an outage begins. The lock goes with the file.
             retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))?;
@@ -151,8 +155,8 @@ impl Refuge {
                 stat = rustix::fs::fstat(&file)?;
             }
         }
-        let is_too_late = has_ended_since(&stat, attempt.asked);
-        Ok((is_first || !is_too_late).then(|| Outage { began: Used::of(&stat), is_first }))
+        let outage = Outage { began: Used::of(&stat), is_first, ended: ended(&stat) };
+        Ok(Some(outage).filter(|_| is_first || !is_too_late(&stat)))
     }
 
     /// The state, and whether it was just made; none if it is not there and is not to be made.
@@ -194,10 +198,19 @@ impl Refuge {
         rustix::fs::chmod(&self.state, Mode::RUSR)
     }
 
-    /// Whether a node was seen to answer since then, so that whoever has asked before is too late.
-    pub(super) fn has_ended_since(&self, asked: Duration) -> Result<bool> {
+    /// Whether a node was seen to answer since the outage was entered.
+    pub(super) fn has_ended(&self, outage: &Outage) -> Result<bool> {
         let stat = rustix::fs::lstat(&self.state).map_err(|error| self.failed(error))?;
-        Ok(has_ended_since(&stat, asked))
+        Ok(!goes_on(&stat) || ended(&stat) != outage.ended)
+    }
+
+    /// Whether there has been an outage. One system call.
+    pub(super) fn has_state(&self) -> Result<bool> {
+        match rustix::fs::lstat(&self.state) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     /// Locks the session's stand-in of the outage that began then, waiting up to `lock_wait`; a new
@@ -339,12 +352,15 @@ fn goes_on(stat: &Stat) -> bool {
     Mode::from_raw_mode(stat.st_mode).contains(Mode::WUSR)
 }
 
+/// When the outage with this state has ended, or the one before it if it goes on.
+fn ended(stat: &Stat) -> Duration {
+    let (s, ns) = (stat.st_atime, stat.st_atime_nsec);
+    Duration::new(u64::try_from(s).unwrap_or(0), u32::try_from(ns).unwrap_or(0))
+}
+
 /// Whether an outage with this state has ended since then.
 fn has_ended_since(stat: &Stat, asked: Duration) -> bool {
-    let ended = Duration::new(
-        u64::try_from(stat.st_atime).unwrap_or(0),
-        u32::try_from(stat.st_atime_nsec).unwrap_or(0),
-    );
+    let ended = ended(stat);
     // Some file systems know no less than a second.
     let is_whole = ended.subsec_nanos() == 0;
     let asked = if is_whole { Duration::from_secs(asked.as_secs()) } else { asked };

@@ -1,10 +1,10 @@
 //! Where sessions are kept, seen from a request: this machine's disk, or the nodes of a pool.
 
 use super::id::{Digest, SessionId};
-use super::refuge::{Attempt, Outage, Refuge, StandIn};
+use super::refuge::{Attempt, Refuge, StandIn};
 use crate::cluster::{self, Cluster, Copy, Origin, Stamp};
 use crate::config::save_path::{NodeAddress, SavePath};
-use crate::config::{OnOutage, Placement, Settings};
+use crate::config::{OnOutage, Placement, Settings, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{OUTAGE_TRIES, PROBE_STEADY_MAX};
 use crate::local::{self, Open, Used};
@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -103,6 +103,10 @@ impl PoolLock {
         settings: &Settings,
     ) -> Result<()> {
         let Self { live, digest, left, stand_in, counters, .. } = self;
+        // What this machine has is given up for it, so it has to be there.
+        let through =
+            stand_in.as_ref().map(|_| Settings { write: WriteMode::Through, ..settings.clone() });
+        let settings = through.as_ref().unwrap_or(settings);
         live.run(async |cluster| {
             if !cluster.is_held(digest) && left.is_some() {
                 cluster.open(digest, Origin::Sent, script, settings).await?;
@@ -351,8 +355,10 @@ impl Live {
         // Before: what is added from now on is news again.
         self.has_news.store(false, SeqCst);
         let mut notices = std::mem::take(&mut *self.found());
-        if let Ok(mut cluster) = self.cluster.try_lock() {
-            notices.extend(cluster.notices());
+        match self.cluster.try_lock() {
+            Ok(mut cluster) => notices.extend(cluster.notices()),
+            Err(TryLockError::Poisoned(error)) => notices.extend(error.into_inner().notices()),
+            Err(TryLockError::WouldBlock) => self.has_news.store(true, SeqCst),
         }
         notices
     }
@@ -511,13 +517,17 @@ impl Pool {
         buffer: &mut Vec<u8>,
         settings: &Settings,
     ) -> Result<Option<Found>> {
+        // Before: whoever moves or destroys it in the pool meanwhile forgets it here.
+        let was_known = settings.on_outage == OnOutage::Local
+            && self.refuge.has_state()?
+            && self.refuge.knows(digest)?;
         let found = self.make_live()?.run(async |cluster| -> Result<_> {
             let mut record = Vec::new();
             let found = Found::of(cluster.peek(digest, settings, &mut record).await?, buffer);
             Ok(Some(found).filter(|found| *found != Found::Absent))
         })?;
         // What counts is found out under the lock.
-        if self.outage_before(settings)?.is_some() && self.refuge.knows(digest)? {
+        if self.outage_before(settings)?.is_some() && (was_known || self.refuge.knows(digest)?) {
             let locked = self.lock(digest, Open::Existing, b"", settings)?;
             return locked.map(|mut locked| locked.read(buffer)).transpose();
         }
@@ -526,13 +536,14 @@ impl Pool {
 
     /// Has something asked and done, again as long as that comes to [nothing](Pool::or_here).
     fn ask<T>(&self, mut ask: impl FnMut(Attempt) -> Result<Option<T>>) -> Result<T> {
-        let mut done = ask(Attempt { asked: System.uptime(), is_first: true });
+        let mut done = ask(Attempt { asked: System.uptime(), is_first: true, is_last: false });
         if matches!(done, Ok(None)) {
             let live = self.make_live()?;
-            live.cluster().set_hopeful(true);
             for tries in 2..=OUTAGE_TRIES {
-                let asked = if tries < OUTAGE_TRIES { System.uptime() } else { Duration::MAX };
-                done = ask(Attempt { asked, is_first: false });
+                // Once, for it may be in vain, and costs the time-outs.
+                live.cluster().set_hopeful(tries == 2);
+                let (asked, is_last) = (System.uptime(), tries == OUTAGE_TRIES);
+                done = ask(Attempt { asked, is_first: false, is_last });
                 if !matches!(done, Ok(None)) {
                     break;
                 }
@@ -563,17 +574,18 @@ impl Pool {
             }
             result => return result.map(Some),
         };
-        let (asked, now) = (attempt.asked, System.uptime());
-        let has_answered = |node| self.board.has_answered_since(node, asked, now);
-        if (0..self.nodes.len()).any(has_answered) {
+        let now = System.uptime();
+        let has_answered = |node| self.board.has_answered_since(node, attempt.asked, now);
+        if !attempt.is_last && (0..self.nodes.len()).any(has_answered) {
             return Ok(None);
         }
         let done = self.refuge.enter(attempt, &error).and_then(|outage| {
-            let Some(Outage { began, is_first }) = outage else { return Ok(None) };
-            self.counters.add(Counter::Outages, u64::from(is_first));
-            let done = here(&self.refuge, began)?;
+            let Some(outage) = outage else { return Ok(None) };
+            self.counters.add(Counter::Outages, u64::from(outage.is_first));
+            let done = here(&self.refuge, outage.began)?;
             // Or while this request has waited for others.
-            Ok((!self.refuge.has_ended_since(asked)?).then_some(done))
+            let is_too_late = !attempt.is_last && self.refuge.has_ended(&outage)?;
+            Ok((!is_too_late).then_some(done))
         });
         done.map_err(|failure| match failure.kind() {
             ErrorKind::Directory | ErrorKind::Io => {
