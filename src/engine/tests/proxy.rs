@@ -6,6 +6,8 @@ use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketTy
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 use support::memcached::Memcached;
 use support::proxy::{Address, Counts, Fault, Place, Proxy, Stream};
@@ -458,6 +460,30 @@ fn a_clogged_door_lets_nobody_in() {
         assert_eq!(proxy.counts().connections, 0);
         proxy.accept();
         assert_eq!(get_all(&proxy), [VALUE_A, VALUE_B, VALUE_C].concat());
+    }
+}
+
+/// A process that is being started has all descriptors until it is its own program.
+#[test]
+fn a_door_opens_again_while_others_are_being_started() {
+    let Some(server) = server() else { return };
+    let proxies = [Proxy::unix(address(&server)), Proxy::tcp(address(&server))];
+    let others = thread::spawn(|| {
+        for _ in 0..100 {
+            assert!(Command::new("true").status().expect("coreutils").success());
+        }
+    });
+    while !others.is_finished() {
+        for proxy in &proxies {
+            proxy.clog();
+            proxy.accept();
+            proxy.refuse();
+            proxy.accept();
+        }
+    }
+    others.join().expect("they start");
+    for proxy in &proxies {
+        assert_eq!(get_all(proxy), [VALUE_A, VALUE_B, VALUE_C].concat());
     }
 }
 

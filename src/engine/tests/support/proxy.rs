@@ -15,14 +15,16 @@
 //! wait for that.
 
 use super::PATIENCE;
-use rustix::net::{Shutdown, listen, shutdown};
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
+use rustix::net::{bind, getsockname, listen, shutdown, socket_with};
 use sessclust_engine::wire::Decoded;
 use sessclust_engine::wire::memcached::meta::{Limits, Reply, decode};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -206,7 +208,24 @@ impl Write for &Stream {
 pub struct Proxy {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    _folder: Option<TempDir>,
+    _own: Own,
+}
+
+/// What is a proxy's as long as it lives, whether it listens or not.
+enum Own {
+    Folder(#[expect(dead_code)] TempDir),
+    Port(#[expect(dead_code)] OwnedFd),
+}
+
+/// A socket that has a port of 127.0.0.1, which nobody else gets from the kernel then, and does not
+/// listen.
+fn reserve_port() -> OwnedFd {
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+    let socket = socket.expect("a socket");
+    // A `TcpListener` says the same and may then have the port as well.
+    set_socket_reuseaddr(&socket, true).expect("a setting");
+    bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a TCP port");
+    socket
 }
 
 impl Proxy {
@@ -214,24 +233,19 @@ impl Proxy {
     pub fn unix(server: Address) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let address = Address::Unix(folder.path().join("socket"));
-        Self::start(address.clone(), address.listen(), server, Some(folder))
+        Self::start(address, server, Own::Folder(folder))
     }
 
     /// A proxy that listens on a TCP port that the kernel chooses.
     pub fn tcp(server: Address) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a TCP port");
-        let address = Address::Tcp(listener.local_addr().expect("bound"));
-        Self::start(address, Listener::Tcp(listener), server, None)
+        let port = reserve_port();
+        let address = getsockname(&port).expect("bound").try_into().expect("of IP");
+        Self::start(Address::Tcp(address), server, Own::Port(port))
     }
 
-    fn start(
-        address: Address,
-        listener: Listener,
-        server: Address,
-        folder: Option<TempDir>,
-    ) -> Self {
+    fn start(address: Address, server: Address, own: Own) -> Self {
         let state = State {
-            door: Door::Open(Arc::new(listener)),
+            door: Door::Open(Arc::new(address.listen())),
             is_ended: false,
             live: Vec::new(),
             plans: Default::default(),
@@ -249,7 +263,7 @@ impl Proxy {
             let shared = Arc::clone(&shared);
             move || shared.serve()
         });
-        Self { shared, thread: Some(thread), _folder: folder }
+        Self { shared, thread: Some(thread), _own: own }
     }
 
     /// Where the proxy listens.
@@ -340,7 +354,7 @@ impl Proxy {
             let listener = address.listen();
             let waiting = address.connect().expect("just listening");
             listen(&listener, 0).expect("a shorter queue");
-            Door::Clogged { _listener: listener, _waiting: waiting }
+            Door::Clogged { listener, _waiting: waiting }
         });
     }
 
@@ -455,7 +469,7 @@ impl Random {
 enum Door {
     Open(Arc<Listener>),
     Shut,
-    Clogged { _listener: Listener, _waiting: Stream },
+    Clogged { listener: Listener, _waiting: Stream },
 }
 
 struct State {
@@ -567,9 +581,14 @@ impl Shared {
     /// Stops listening and then does what `door` says.
     fn set_door(&self, door: impl FnOnce(&Address) -> Door) {
         let mut state = self.state();
-        if let Door::Open(listener) = std::mem::replace(&mut state.door, Door::Shut) {
-            // Wakes the thread that accepts, and refuses connections already now.
-            shutdown(&listener, Shutdown::Both).expect("a listener");
+        // Wakes the thread that accepts, and refuses connections already now. To close it would not
+        // do: a process that is just being started has it as well, until it is its own program.
+        match std::mem::replace(&mut state.door, Door::Shut) {
+            Door::Open(listener) => shutdown(&listener, Shutdown::Both).expect("a listener"),
+            Door::Clogged { listener, .. } => {
+                shutdown(&listener, Shutdown::Both).expect("a listener");
+            }
+            Door::Shut => {}
         }
         state.door = door(&self.address);
         self.changed.notify_all();
