@@ -16,6 +16,7 @@ declare(strict_types=1);
  *   server      a key of server_command(); each row has a server of its own
  *   nodes       how many of them, if several: {path} is then repeated for each, with a comma between
  *   delay       microseconds that a message to or from a server takes longer (delay/main.rs)
+ *   apart       true: PHP and the server are kept on a processor each
  *   cycle       true: only cycles are measured, for a comparison with another row
  */
 
@@ -41,7 +42,7 @@ foreach (['near' => 0, 'far' => 1000] as $place => $delay) {
     }
 }
 
-return [
+$rows = [
     'files' => [
         'label' => 'files, disk',
         'handler' => 'files',
@@ -139,3 +140,11 @@ return [
     ],
     ...$pools,
 ];
+
+// What it is worth that the kernel mostly has a client and the server it waits for on one processor.
+foreach (['redis', 'sessclust-redis', 'sessclust-redis-delayed'] as $name) {
+    $rows["$name-apart"] = [
+        'label' => "{$rows[$name]['label']}, a core each", 'apart' => true, 'cycle' => true,
+    ] + $rows[$name];
+}
+return $rows;

@@ -85,7 +85,18 @@ final class Bench
             $directory = ($this->places[$row['place'] ?? ''] ?? $this->scratch) . "/$name";
             $nodes = range(1, $row['nodes'] ?? 1);
             $sockets = array_map(fn ($node) => "$this->scratch/$name.$node.socket", $nodes);
-            $handler = new Handler($name, $row, $directory, $sockets, $this->options->extension);
+            [$theirs, $ours] = [[], []];
+            if ($row['apart'] ?? false) {
+                $processors = processors();
+                if (count($processors) < 2) {
+                    $this->skipped[$name] = 'it takes two processors';
+                    continue;
+                }
+                [$theirs, $ours] = array_map(only_on(...), $processors);
+            }
+            $handler = new Handler(
+                $name, $row, $directory, $sockets, $ours, $this->options->extension,
+            );
             if ($handler->version === null) {
                 $why = 'PHP cannot load ' . implode(' ', $handler->loading());
                 $row['handler'] === 'sessclust' && throw new RuntimeException($why);
@@ -94,7 +105,9 @@ final class Bench
             }
             mkdir($directory, 0700);
             foreach ($handler->server ? $sockets : [] as $socket) {
-                $this->serve($name, $handler->server, $socket, $directory, $row['delay'] ?? 0);
+                $this->serve(
+                    $name, $handler->server, $socket, $directory, $row['delay'] ?? 0, $theirs,
+                );
             }
             $handlers[$name] = $handler;
         }
@@ -103,13 +116,14 @@ final class Bench
 
     /**
      * Starts a server for the row `$name` and waits until it answers; behind a link with a delay,
-     * if `$delay` is more than 0 microseconds.
+     * if `$delay` is more than 0 microseconds. `$before` is what its command begins with.
      */
     private function serve(
         string $name, string $server, string $socket, string $directory, int $delay,
+        array $before = [],
     ): void {
         $own = $delay ? "$socket.server" : $socket;
-        $command = server_command($server, $own, $directory);
+        $command = [...$before, ...server_command($server, $own, $directory)];
         $this->start("$name-server", $command)->awaitSocket($own);
         if ($delay) {
             $link = [$this->options->delay, (string) $delay, $socket, $own];
@@ -170,6 +184,12 @@ final class Bench
         array_map($this->stop(...), array_reverse($this->processes, true));
         array_map(remove(...), array_filter([$this->places['disk'], $this->scratch], is_dir(...)));
     }
+}
+
+/** What a command begins with that runs on one processor only. */
+function only_on(int $processor): array
+{
+    return ['taskset', '--cpu-list', (string) $processor];
 }
 
 /** `$of` in another order, so that in no two rounds a handler always follows the same one. */

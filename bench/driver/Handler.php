@@ -24,12 +24,16 @@ final class Handler
     public readonly ?string $version;
     private readonly array $settings;
 
-    /** @param list<string> $sockets of its servers, as it reaches them */
+    /**
+     * @param list<string> $sockets of its servers, as it reaches them
+     * @param list<string> $before what its workers' command begins with
+     */
     public function __construct(
         public readonly string $name,
         array $row,
         public readonly string $directory,
         public readonly array $sockets,
+        private readonly array $before,
         private readonly string $sessclust,
     ) {
         $this->label = $row['label'];
@@ -72,7 +76,8 @@ final class Handler
     public function worker(): array
     {
         return [
-            PHP_BINARY, '-n', ...$this->options(['session.use_cookies' => '0']),
+            ...$this->before, PHP_BINARY, '-n',
+            ...$this->options(['session.use_cookies' => '0']),
             dirname(__DIR__) . '/under-test/cycle.php',
         ];
     }

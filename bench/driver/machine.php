@@ -18,6 +18,19 @@ function file_system(string $path): string
     return $found;
 }
 
+/**
+ * Numbers of the processors that this process may use.
+ *
+ * @return list<int>
+ */
+function processors(): array
+{
+    // Ranges and single ones: 0-3,8
+    preg_match('/^Cpus_allowed_list:\s*(\S+)/m', file_get_contents('/proc/self/status'), $list);
+    $ranges = array_map(fn ($range) => explode('-', $range), explode(',', $list[1]));
+    return array_merge(...array_map(fn ($of) => range((int) $of[0], (int) end($of)), $ranges));
+}
+
 /** What a reader needs to compare figures; nothing that names the machine. */
 function describe_machine(Bench $bench): array
 {

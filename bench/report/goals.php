@@ -137,8 +137,16 @@ function redis_goals(array $results): array
                 $ratio($through, 'redis-persistent'),
             ),
             goal(
+                "cycle of $size, a core each: share of php-redis's time",
+                $ratio("$through-apart", 'redis-apart'), '<=', 0.55,
+            ),
+            goal(
                 "cycle of $size, delayed: share of php-redis's time",
                 $ratio($delayed, 'redis'), '<=', 0.35,
+            ),
+            goal(
+                "cycle of $size, delayed, a core each: share of php-redis's time",
+                $ratio("$delayed-apart", 'redis-apart'), '<=', 0.35,
             ),
         );
     }

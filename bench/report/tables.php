@@ -13,8 +13,10 @@ declare(strict_types=1);
 function tables(Bench $bench, array $results): array
 {
     $label = $bench->label(...);
+    // Without those of which only cycles are measured.
     $peers = array_filter(
-        array_keys($bench->workers), fn ($name) => !str_starts_with($name, 'sessclust'),
+        [...array_keys($bench->handlers), ...array_keys(Bench::RAW)],
+        fn ($name) => isset($bench->workers[$name]) && !str_starts_with($name, 'sessclust'),
     );
     return array_filter([
         ...array_map(goal_table(...), array_keys($results['goals']), $results['goals']),
